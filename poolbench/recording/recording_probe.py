@@ -48,9 +48,6 @@ from poolbench.work import CPU_FROM_NS, WORK_NS
 #: The run in every line of a recording.
 RUN = "recording"
 
-#: Attribute of a job's request: CPU time of ended child processes when the job began, ns.
-_CHILD_CPU_FROM_NS = "poolbench_child_cpu_from_ns"
-
 #: How long a job waits at most for a recorder that doesn't read, once, seconds.
 FULL_PIPE_WAIT_S = 0.2
 
@@ -72,6 +69,11 @@ class RecordingProbe(Probe):
         super().__init__()
         self._keyed = blake2b(key=os.urandom(32), digest_size=8)
         self._statm_fd: int | None = None
+        #: CPU time of ended child processes when the last job ended, ns; None before a first job,
+        #: and where slots share a process.
+        self._child_cpu_ns: int | None = None
+        #: The last id that was hashed, and its hash: a job is often its own root.
+        self._hashed: tuple[object, str] = (None, "")
         self._worker_pid = 0
         self._broken_pipe: Pipe | None = None
         self._running_time = RunningTime()
@@ -111,8 +113,12 @@ class RecordingProbe(Probe):
 
     def _on_broken(self, _error: OSError) -> None:
         """Stop recording in this process: the recording has ended, or its recorder was killed."""
+        if self._pipe is None:
+            # another thread has noticed it too
+            return
         self._broken_pipe, self._pipe = self._pipe, None
         signals.before_task_publish.disconnect(publisher.stamp)
+        self._running_time.stop()
         if os.getpid() == self._worker_pid:
             os.environ[HANDOVER] = ""
 
@@ -124,7 +130,7 @@ class RecordingProbe(Probe):
         """
         super().on_process_init()
         if self._pipe is not None:
-            self._pipe.on_broken = self._on_broken
+            self._adapt(self._pipe)
             if os.environ.get(GIL_PROBE) == "1":
                 start_gil_probe(self._write_gil_line)
 
@@ -138,16 +144,21 @@ class RecordingProbe(Probe):
     @guarded
     def on_beat(self, consumer: Any) -> None:
         """Write the worker's heartbeat; report once that the recorder was killed."""
-        broken, self._broken_pipe = self._broken_pipe, None
-        if broken is not None and broken.recorder_exit_code() not in {
-            ExitCode.OK,
-            ExitCode.STORAGE,
-        }:
-            _log.warning("poolbench: the recorder was killed, the jobs run without it")
+        if self._broken_pipe is not None:
+            self._judge_end(self._broken_pipe)
         if self._pipe is not None:
             self._name_queues(consumer.task_consumer.queues)
             missed = self._pipe.dropped_lines
             self._pipe.write(alive_line(consumer, contender=self._contender, missed_lines=missed))
+
+    def _judge_end(self, pipe: Pipe) -> None:
+        """Log that the recorder was killed, once it has ended; it logs its other ends itself."""
+        code = pipe.recorder_exit_code()
+        if code is None:
+            return
+        self._broken_pipe = None
+        if code not in {ExitCode.OK, ExitCode.STORAGE}:
+            _log.warning("poolbench: the recorder was killed, the jobs run without it")
 
     @guarded
     def on_worker_ready(self, *, sender: Any, **_: object) -> None:
@@ -183,9 +194,11 @@ class RecordingProbe(Probe):
             return
         try:
             fields = request.request_dict
-            execution = self._new_execution(fields, kind=request.type, job_id=request.id)
+            job_id = request.id
+            execution = self._new_execution(fields, kind=request.type, job_id=job_id)
             fields[EXECUTION] = execution
-            self._requests[request.id] = request
+            self._requests[job_id] = request
+            root_id, parent_id = fields.get("root_id"), fields.get("parent_id")
             eta, body, delivery = request.eta, request.body, request.delivery_info
             queue = self._queues.get(
                 (delivery.get("exchange"), delivery.get("routing_key")), self._other_queue
@@ -195,8 +208,8 @@ class RecordingProbe(Probe):
                 lines.received_line(
                     f'{execution},"queue":{queue},'
                     f'"published_ns":{_count(fields.get(PUBLISHED_NS))},'
-                    f'"parent_id":{self._quoted_digest(fields.get("parent_id"))},'
-                    f'"root_id":{self._quoted_digest(fields.get("root_id"))},'
+                    f'"parent_id":{self._quoted_digest(parent_id)},'
+                    f'"root_id":{self._quoted_digest(root_id)},'
                     f'"size_bytes":{size},"priority":{_count(delivery.get("priority"))}',
                     t_ns=t_ns,
                     worker=request.hostname,
@@ -220,7 +233,9 @@ class RecordingProbe(Probe):
             rss = "null"
             if evidence.has_own_process:
                 rss = self._rss_bytes()
-                request.poolbench_child_cpu_from_ns = _child_cpu_ns()
+                # later jobs begin with what the one before has read: no child ends between them
+                if self._child_cpu_ns is None:
+                    self._child_cpu_ns = _child_cpu_ns()
             t_ns = time.time_ns()
             members = (
                 f'{evidence.fragment()},"thread_id":{threading.get_native_id()},'
@@ -247,14 +262,15 @@ class RecordingProbe(Probe):
             t_ns = time.time_ns()
             cpu_from_ns = request.get(CPU_FROM_NS)
             cpu_ns = None if cpu_from_ns is None else time.thread_time_ns() - cpu_from_ns
-            child_from_ns = request.get(_CHILD_CPU_FROM_NS)
+            child_from_ns = self._child_cpu_ns
             blocked_ns = request.get(BLOCKED_NS)
             rss, child_cpu, running_ns = "null", "null", "null"
             if cpu_from_ns is None and (turns := self._running_time.end()) is not None:
                 running_ns = str(turns[0])
                 blocked_ns = turns[1] if blocked_ns is None else blocked_ns
             if child_from_ns is not None:
-                rss, child_cpu = self._rss_bytes(), str(_child_cpu_ns() - child_from_ns)
+                self._child_cpu_ns = _child_cpu_ns()
+                rss, child_cpu = self._rss_bytes(), str(self._child_cpu_ns - child_from_ns)
             pipe.write(
                 lines.finished_line(
                     f'{execution},"rss_after_bytes":{rss},"child_cpu_ns":{child_cpu},'
@@ -273,6 +289,7 @@ class RecordingProbe(Probe):
     def _on_fork(self) -> None:
         """After a fork: also open the child's own memory figures anew."""
         super()._on_fork()
+        self._child_cpu_ns = None
         fd, self._statm_fd = self._statm_fd, None
         if fd is not None:
             os.close(fd)
@@ -289,9 +306,13 @@ class RecordingProbe(Probe):
 
     def _digest(self, job_id: object) -> str:
         """Return the keyed hash of an id."""
-        keyed = self._keyed.copy()
-        keyed.update(str(job_id).encode(errors="replace"))
-        return keyed.hexdigest()
+        last_id, digest = self._hashed
+        if job_id != last_id:
+            keyed = self._keyed.copy()
+            keyed.update(str(job_id).encode(errors="replace"))
+            digest = keyed.hexdigest()
+            self._hashed = job_id, digest
+        return digest
 
     def _quoted_digest(self, job_id: object) -> str:
         return f'"{self._digest(job_id)}"' if job_id else "null"

@@ -42,6 +42,7 @@ class RunningTime:
         self._thread_id: int | None = None
         self._getcurrent: Callable[[], Any]
         self._earlier: Callable[[str, Any], None] | None = None
+        self._has_ended = False
 
     def begin(self) -> None:
         """Begin to measure the calling greenlet."""
@@ -63,6 +64,10 @@ class RunningTime:
         turns.end_turn(time.perf_counter_ns())
         return turns.running_ns, turns.blocked_ns
 
+    def stop(self) -> None:
+        """End the measuring with the next switch, in the thread that is measured."""
+        self._has_ended = True
+
     def _trace_this_thread(self) -> None:
         # only where a pool has imported it: Poolbench doesn't require it
         from greenlet import getcurrent, settrace  # noqa: PLC0415 -- as above
@@ -72,6 +77,10 @@ class RunningTime:
         self._thread_id = threading.get_native_id()
 
     def _on_switch(self, event: str, greenlets: Any) -> None:
+        if self._has_ended:
+            from greenlet import settrace  # noqa: PLC0415 -- as in `_trace_this_thread`
+
+            settrace(self._earlier)
         now_ns = time.perf_counter_ns()
         origin, target = greenlets
         if (turns := getattr(origin, _TURNS, None)) is not None:
