@@ -21,6 +21,7 @@ from poolbench import __version__
 from poolbench.pools import POOLS
 from tests.conftest import wait_until
 from tests.processes import run_python
+from tests.unit.poolbench.test_imports import IMPORT_ALL, WITHOUT
 
 pytestmark = pytest.mark.e2e
 
@@ -249,6 +250,14 @@ def test_installing_it_changes_nothing_else(environment: Environment) -> None:
     assert not environment.before - environment.after
     new = environment.after - environment.before
     assert [line.split(" ")[0] for line in new] == ["poolbench"]
+
+
+def test_every_module_imports_there(environment: Environment, tmp_path: Path) -> None:
+    """Also what no other test here runs."""
+    log = tmp_path / "imports.log"
+    code = environment.run("python", "-c", IMPORT_ALL, *WITHOUT, log=log)
+
+    assert code == 0, log.read_text(encoding="utf-8")
 
 
 def test_each_execution_is_recorded_once_in_every_pool(
