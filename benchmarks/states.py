@@ -40,6 +40,9 @@ _BUFFER = bytes(4_000_000)
 
 _LOCK = threading.Lock()
 
+#: Measurements with and without the helper of ``--gil-probe``.
+_PAIRS = 40
+
 
 def _compute(duration_s: float) -> None:
     ends_s = time.thread_time() + duration_s
@@ -287,13 +290,13 @@ def _print_probe_costs() -> None:
     print("\n--gil-probe, cost beside a job")
     for job in ("compute", "hash"):
         ratios = []
-        for number in range(10):
+        for number in range(_PAIRS):
             # in turns, since a machine's speed changes
             order = (False, True) if number % 2 else (True, False)
             took_s = {with_probe: _time_work(job, with_probe=with_probe) for with_probe in order}
             ratios.append(took_s[True] / took_s[False] - 1)
-        low, high = sorted(ratios)[1], sorted(ratios)[-2]
-        print(f"  {job}: {statistics.median(ratios):+.1%} [{low:+.1%} to {high:+.1%}]")
+        low, middle, high = statistics.quantiles(ratios, n=4)
+        print(f"  {job}: {middle:+.1%} (half of the pairs: {low:+.1%} to {high:+.1%})")
     print(f"  idle: {_time_work('sleep', with_probe=True):.2%} of a core")
 
 
