@@ -277,7 +277,12 @@ def by_task(app: pl.DataFrame, stand_ins: pl.DataFrame, *, console: Console) -> 
     found = (
         app.group_by("kind")
         .agg(figures)
-        .join(stand_ins.group_by(kind="part").agg(figures), on="kind", suffix="_replay", how="left")
+        .join(
+            stand_ins.group_by(kind=pl.col("part").str.strip_suffix(".stand-in")).agg(figures),
+            on="kind",
+            suffix="_replay",
+            how="left",
+        )
     )
     console.print(found.sort("kind"))
 

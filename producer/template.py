@@ -457,6 +457,8 @@ def _capture_stand_in(
         replace(
             call,
             arguments={**call.arguments, **arguments},
+            # what storing its result took is part of its segments
+            stores_result=False,
             # the numbers are in the body alone
             options={**call.options, **given, "kwargsrepr": "{}"},
         ),

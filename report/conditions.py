@@ -172,6 +172,9 @@ def _workload(manifest: Manifest, workload: Workload) -> dict[str, Any]:
     unused = set() if is_found else {"slo"}
     if workload.mix:
         given["mix"] = tuple(_given(part, without=unused) for part in workload.mix)
+    if workload.recorded:
+        # the file's content is a condition, its place is not
+        given["recorded"] = _given(workload.recorded, without={"file"})
     if is_found:
         given["slo"] = manifest.slo if workload.slo is None else workload.slo
     return _flat({**given, "arrivals": arrivals, "rate_per_s": rates} if plans else given)

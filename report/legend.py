@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 
 from collector.reasons import Severity
-from collector.run_manifest import Part, Workload
+from collector.run_manifest import Part, RecordedSource, Workload
 from poolbench.job_options import JobOptions
 from poolbench.summaries import Ledger
 from report import format as fmt
@@ -85,8 +86,29 @@ def describe_ledger(ledger: Ledger) -> tuple[bool, str]:
     return is_whole, ", ".join([start, *others])
 
 
+def describe_source(source: RecordedSource) -> str:
+    """Return what the stand-ins of a recorded workload repeat, and what they don't."""
+    messages = fmt.counted(source.jobs, noun="recorded message")
+    file = PurePath(source.file).name
+    texts = [f"stand-ins for {messages} of {file}, {source.span_s:.0f} s of it"]
+    if source.speed != 1:
+        texts.append(f"at {source.speed:g} times the pace")
+    if not source.has_published:
+        texts.append("due when they were received, since it is unknown when they were published")
+    if source.unknown_as:
+        share = fmt.percent(source.unknown_share)
+        texts.append(
+            f"computing of which the recording doesn't know whether it holds the GIL ({share} of "
+            f"the slots' time): {source.unknown_as}"
+        )
+    texts += [f"not repeated: {count:,} {reason}" for reason, count in source.left_out.items()]
+    return "; ".join(texts)
+
+
 def describe_jobs(workload: Workload) -> str:
     """Return the parameters and the options of a workload's jobs as text; of a mix, by part."""
+    if workload.recorded:
+        return describe_source(workload.recorded)
     if len(workload.mix) > 1:
         texts = ((part, ", ".join([part.kind, *_given(part)])) for part in workload.mix)
         return "; ".join(f"{part.name} ({fmt.percent(part.share)}): {text}" for part, text in texts)

@@ -35,6 +35,10 @@ UNKNOWN_MATTERS = 0.05
 #: Most jobs of a replay: their due times and numbers are sent to the sender as one line.
 MAX_JOBS = 200_000
 
+#: End of the names of parts: rows of stand-ins are marked as such; and the longest name before it.
+_STAND_IN_SUFFIX = ".stand-in"
+_TASK_LENGTH = NAME_LENGTH - len(_STAND_IN_SUFFIX) - 4
+
 #: Outcomes of a job that fails again.
 _FAILED = (Outcome.FAILED, Outcome.TIMED_OUT)
 
@@ -336,13 +340,13 @@ def _parts(
 
 
 def _part_names(tasks: Sequence[str]) -> dict[str, str]:
-    """Return a name for each task that records and tables allow."""
+    """Return a name for the stand-ins of each task that records and tables allow."""
     found: dict[str, str] = {}
     for task in sorted(set(tasks)):
-        plain = re.sub(r"[^a-z0-9._-]", "-", task.lower()).lstrip("._-")[-NAME_LENGTH:] or "task"
-        name, number = plain.lstrip("._-"), 1
+        plain = re.sub(r"[^a-z0-9._-]", "-", task.lower())[-_TASK_LENGTH:].lstrip("._-") or "task"
+        name, number = f"{plain}{_STAND_IN_SUFFIX}", 1
         while name in found.values():
             number += 1
-            name = f"{plain[: NAME_LENGTH - 4]}-{number}"
+            name = f"{plain}-{number}{_STAND_IN_SUFFIX}"
         found[task] = name
     return found

@@ -18,6 +18,7 @@ from report.legend import (
     describe_control,
     describe_controls,
     describe_jobs,
+    describe_source,
     integrity,
     legend,
     level_findings,
@@ -81,6 +82,8 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
         yield Text.assemble(
             "\n", (workload.name, "bold"), "  ", _marked(verdict, text=verdict.headline)
         )
+        if workload.recorded:
+            yield Text(f"  {describe_source(workload.recorded)}")
         yield _main_table(summary, rows=rows, verdict=verdict, width=width)
         if all(row.is_backlog for row in rows) and (parts := part_table(rows)):
             yield parts
@@ -173,7 +176,8 @@ def _section(
     summary: Summary, *, workload: Workload, verdict: Verdict, width: int
 ) -> Iterator[RenderableType]:
     rows = summary.of_workload(workload.name)
-    parameters = describe_jobs(workload) if not workload.mix or workload.has_options else ""
+    is_described = not workload.mix or workload.has_options or workload.recorded
+    parameters = describe_jobs(workload) if is_described else ""
     yield Text.assemble("\n", (workload.name, "bold"), (f"  {parameters}", "dim"))
     yield sentence(verdict.text, mark=verdict.mark)
     yield Text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.run_manifest import Part, Workload
+from collector.run_manifest import Part, RecordedSource, Workload
 from poolbench.job_options import JobOptions, Retry
 from report.legend import describe_jobs
 
@@ -26,3 +26,24 @@ def test_jobs_are_described_with_their_options() -> None:
     assert describe_jobs(mix) == f"late (90 %): io.sleep, {late}; plain (10 %): io.redis"
     kind = Workload(name="plain", kind="io.sleep", parameters={"delay_ms": 20.0})
     assert describe_jobs(kind) == "delay_ms 20"
+
+
+def test_stand_ins_are_described_by_their_recording() -> None:
+    """Which messages of which file they repeat, how fast, and what is not repeated."""
+    source = RecordedSource(
+        file="/srv/shop.pbrec",
+        sha256="0" * 64,
+        speed=2.0,
+        jobs=382,
+        span_s=60.2,
+        unknown_share=0.2,
+        unknown_as="held",
+        left_out={"revoked": 3},
+    )
+    workload = Workload(name="shop", kind="mix", parameters={}, recorded=source)
+
+    assert describe_jobs(workload) == (
+        "stand-ins for 382 recorded messages of shop.pbrec, 60 s of it; at 2 times the pace; "
+        "computing of which the recording doesn't know whether it holds the GIL (20 % of the "
+        "slots' time): held; not repeated: 3 revoked"
+    )
