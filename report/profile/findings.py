@@ -195,12 +195,7 @@ def _unknowns(profile: Profile, *, recording: Recording) -> Iterator[Unknown]:
         for task in profile.tasks
         if task.busy_share >= _BUSY_SHARE and task.states.get("core", 0.0) >= _COMPUTES / 2
     ]:
-        yield Unknown(
-            what=f"whether {fmt.listed(hidden[:3])} {'holds' if len(hidden) == 1 else 'hold'} the "
-            "GIL while computing",
-            why="a job that has its process for itself doesn't show it from outside",
-            remedy="Record with --gil-probe, or once with -P threads.",
-        )
+        yield _unknown_gil(hidden, recording=recording)
     if any(task.states.get("any_lock") for task in profile.tasks):
         yield Unknown(
             what="which locks were the GIL",
@@ -223,6 +218,20 @@ def _unknowns(profile: Profile, *, recording: Recording) -> Iterator[Unknown]:
             remedy="Run poolbench conformance --celery-python with the app's Python.",
         )
     yield from _incomplete(recording)
+
+
+def _unknown_gil(tasks: list[str], *, recording: Recording) -> Unknown:
+    holds = "holds" if len(tasks) == 1 else "hold"
+    why = "a job that has its process for itself doesn't show it from outside"
+    remedy = "Record with --gil-probe, or once with -P threads."
+    if all(worker.pool == "threads" for worker in recording.workers):
+        why = "no other thread waited for it while they ran"
+        remedy = "Record under more load."
+    return Unknown(
+        what=f"whether {fmt.listed(tasks[:3])} {holds} the GIL while computing",
+        why=why,
+        remedy=remedy,
+    )
 
 
 def _why_no_states(recording: Recording) -> str:

@@ -36,15 +36,21 @@ def task_profiles(
     )
     busy_ns = int(jobs["wall_ns"].sum())
     up = spans(recording.sessions)
+    within = _arrivals_within(jobs, up=up)
     found = [
-        _task(of_task, busy_ns=busy_ns, up=up, waits=waits.get(str(name)))
+        _task(of_task, busy_ns=busy_ns, up=up, within=within, waits=waits.get(str(name)))
         for (name,), of_task in jobs.group_by("kind", maintain_order=True)
     ]
     return tuple(sorted(found, key=lambda one: (-one.busy_share, one.name)))
 
 
 def _task(
-    jobs: pl.DataFrame, *, busy_ns: int, up: list[tuple[int, int]], waits: WaitCauses | None
+    jobs: pl.DataFrame,
+    *,
+    busy_ns: int,
+    up: list[tuple[int, int]],
+    within: tuple[int, int],
+    waits: WaitCauses | None,
 ) -> TaskProfile:
     ended = jobs.drop_nulls("wall_ns")
     wall_ns = ended["wall_ns"]
@@ -53,7 +59,7 @@ def _task(
     up_s = sum(end_ns - begin_ns for begin_ns, end_ns in up) / _NS_PER_S
     states = _states(ended, total_ns=total_ns)
     blocked = ended["blocked_ns"].drop_nulls()
-    bursts = _bursts(jobs, up=up)
+    bursts = _bursts(jobs, within=within)
     cpu_ns = ended.select(pl.coalesce("cpu_ns", "running_ns"))["cpu_ns"]
     return TaskProfile(
         name=jobs["kind"][0],
@@ -146,12 +152,23 @@ def _growth(ended: pl.DataFrame) -> Mean | None:
     return Mean(value=mean, low=mean - reach, high=mean + reach, count=count)
 
 
-def _bursts(jobs: pl.DataFrame, *, up: list[tuple[int, int]]) -> Dispersion | None:
-    """Return the dispersion of a task's first attempts in the longest time with a worker.
+def _arrivals_within(jobs: pl.DataFrame, *, up: list[tuple[int, int]]) -> tuple[int, int]:
+    """Return the longest time with a worker, from its first arrival of any task to its last one.
+
+    Without this, the idle time around the jobs of a trial would look like a burst of all of them.
+    """
+    begin_ns, end_ns = max(up, key=lambda span: span[1] - span[0])
+    arrived = jobs.select(ns=pl.coalesce("published_ns", "received_ns"))["ns"]
+    there = arrived.filter(arrived.is_between(begin_ns, end_ns)).to_numpy()
+    return (int(there.min()), int(there.max())) if len(there) else (begin_ns, end_ns)
+
+
+def _bursts(jobs: pl.DataFrame, *, within: tuple[int, int]) -> Dispersion | None:
+    """Return the dispersion of a task's first attempts between two moments.
 
     They arrive when they are published or, if that is unknown of any, received.
     """
     first = jobs.filter(pl.col("attempt") == 0)
     times = first["received_ns" if first["published_ns"].null_count() else "published_ns"]
-    begin_ns, end_ns = max(up, key=lambda span: span[1] - span[0])
+    begin_ns, end_ns = within
     return dispersion(times.drop_nulls().to_numpy(), begin_ns=begin_ns, end_ns=end_ns)

@@ -60,8 +60,8 @@ def task_columns(profile: Profile) -> list[Column]:
     """Return the columns after the task's name; those of states only if any task has them."""
     return [
         Column(title="jobs", show=lambda task: fmt.count(task.executions)),
-        Column(title="/s", show=lambda task: fmt.number(task.jobs_per_s)),
-        Column(title="busy", show=lambda task: fmt.percent(task.busy_share)),
+        Column(title="/s", show=lambda task: fmt.number(task.jobs_per_s), is_wide=True),
+        Column(title="busy", show=lambda task: _share(task.busy_share)),
         Column(title="p50", show=lambda task: fmt.duration(task.wall_s.p50)),
         Column(title="p95", show=lambda task: fmt.duration(task.wall_s.p95)),
         Column(title="max", show=lambda task: fmt.duration(task.wall_max_s), is_wide=True),
@@ -121,10 +121,10 @@ def _sum(task: TaskProfile, *, states: tuple[str, ...]) -> float:
 
 
 def _share(share: float | None) -> str:
-    """Return a share; a dot for 0, so that the others are seen."""
+    """Return a share in whole percents; a dot for 0, so that the others are seen."""
     if share is None:
         return UNKNOWN
-    return fmt.percent(share) if share >= _SEEN else "·"
+    return f"{100 * share:.0f} %" if share >= _SEEN else "·"
 
 
 def _or_unknown(value_s: float | None) -> str:
@@ -248,7 +248,7 @@ def waits_text(waits: WaitCauses | None) -> str:
 
 
 def _plain(value: float | None) -> str:
-    return fmt.NOTHING if value is None else fmt.plain(value)
+    return fmt.NOTHING if value is None else f"{value:.3g}"
 
 
 def _level(level: Level | None, *, show: Callable[[float | None], str]) -> str:

@@ -111,9 +111,9 @@ shop@web1 (threads, 4 slots): 1,474 executions of 2 tasks in 61 s
 Python 3.12.1, Celery 5.7.0, 4 cores, 2026-09-21 14:13 UTC
 
 What the jobs are
-task                             jobs   /s  busy     p50     p95 core  GIL  wait
-shop.thumbnail                  1,178 19.3  91 %  120 ms  120 ms 67 % 17 %  17 %
-shop.send_mail                    296 4.85 9.5 % 50.0 ms 50.0 ms    ·    · 100 %
+task                                   jobs busy     p50     p95 core  GIL  wait
+shop.thumbnail                        1,178 91 %  120 ms  120 ms 67 % 17 %  17 %
+shop.send_mail                          296  9 % 50.0 ms 50.0 ms    ·    · 100 %
 Shares of the duration, by samples. core: computing; GIL: waiting for it; wait:
 for network, disk or a timer.
 
