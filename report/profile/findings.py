@@ -31,6 +31,9 @@ _COMPUTES = 0.5
 #: Smallest shares of executions that fail, or are retried.
 _FAILURES, _RETRIES = 0.01, 0.05
 
+#: Smallest share of the duration in which a task may block the loop without a line.
+_BLOCKS = 0.02
+
 #: Ratio of p95 to p50 from which a task's durations have a long tail.
 _TAIL = 10.0
 
@@ -95,7 +98,7 @@ def _of_states(task: TaskProfile) -> Iterator[tuple[float, str]]:
             whose = f"{held} with the GIL, {unknown} unknown"
         computes = f"computes for {fmt.percent(task.core_share)} of its time"
         yield task.core_share, f"{computes} ({whose})"
-    if task.blocked_share:
+    if task.blocked_share and task.blocked_share >= _BLOCKS:
         share_text = fmt.percent(task.blocked_share)
         where = fmt.counted(task.blocked_executions, noun="execution")
         text = f"blocks the loop for {share_text} of its time, in {where}: other slots stop"

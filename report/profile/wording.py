@@ -209,7 +209,11 @@ def settings_lines(profile: Profile) -> list[tuple[str, str]]:
 
 def states_text(states: Mapping[str, float]) -> str:
     """Return shares by state, in the order of the states."""
-    named = (f"{STATE_WORDS[state][0]} {fmt.percent(share)}" for state, share in states.items())
+    named = (
+        f"{STATE_WORDS[state][0]} {fmt.percent(share)}"
+        for state, share in states.items()
+        if share >= _SEEN
+    )
     return ", ".join(named) or UNKNOWN
 
 
