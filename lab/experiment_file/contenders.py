@@ -33,6 +33,7 @@ from lab.experiment_file.rules import (
     Keys,
     Name,
     Names,
+    QueueName,
     each_once,
     errors_of,
     one_of,
@@ -160,7 +161,9 @@ class GroupInput(FileTable):
     #: Number of workers.
     workers: int = Field(default=1, ge=1, le=MAX_WORKERS)
     #: Names of the queues that the workers consume; the contender's default queue if left out.
-    queues: Annotated[list[Name], Field(min_length=1), each_once()] = Field(default_factory=list)
+    queues: Annotated[list[QueueName], Field(min_length=1), each_once()] = Field(
+        default_factory=list
+    )
     #: Settings in addition to pool and slots.
     settings: _Settings = Field(default_factory=dict)
     #: Celery's settings, by Celery's names; a table is merged into Poolbench's own.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import partial
 from typing import Annotated, Any
@@ -89,5 +90,16 @@ def _broken(fault: Fault) -> PydanticCustomError:
     return broken(fault.problem, seen=seen, remedy=fault.remedy)
 
 
+def _is_a_queue(name: str) -> str:
+    if not _QUEUE.fullmatch(name):
+        raise broken("must have neither spaces nor commas")
+    return name
+
+
+#: What Celery accepts as the name of a queue in a list of queues; an app of the user's has such
+#: names, and all others must be a `Name` (`lab.experiment_file.schema`).
+_QUEUE = re.compile(r"[^\s,]+")
+
+QueueName = Annotated[str, AfterValidator(_is_a_queue)]
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 Names = Annotated[list[str], Field(min_length=1), each_once()]

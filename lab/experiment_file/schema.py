@@ -40,6 +40,7 @@ from lab.experiment_file.workloads import (
     read_workload,
 )
 from poolbench.errors import nearest
+from poolbench.keys import NAME, NAME_RULE
 from report.trials.slo import slo_by_part
 from report.verdicts.fail_on import parse_conditions, row_faults
 
@@ -152,6 +153,17 @@ def _queue_faults(
 ) -> Iterator[Broken]:
     """Yield jobs that would wait for ever, and queues without jobs or without workers."""
     sent = [((*keys, "queue"), jobs.queue or "") for keys, jobs in _jobs_of(workloads)]
+    places = [
+        *sent,
+        *(
+            (("contender", index, *keys), queue)
+            for index, one in enumerate(contenders)
+            for keys, queue in queues_of(one)
+        ),
+    ]
+    if wrong := [place for place, queue in places if queue and not NAME.fullmatch(queue)]:
+        yield from ((place, broken(NAME_RULE)) for place in wrong)
+        return
     if not sent:
         # a start reaches all queues
         return

@@ -16,7 +16,16 @@ from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment.model import MIX
 from lab.experiment.recorded import RECORDED_MEASURES
-from lab.experiment_file.rules import Broken, Keys, Name, each_once, errors_of, one_of, raise_all
+from lab.experiment_file.rules import (
+    Broken,
+    Keys,
+    Name,
+    QueueName,
+    each_once,
+    errors_of,
+    one_of,
+    raise_all,
+)
 from lab.experiment_file.slo import Slo
 from poolbench.errors import Fault, UsageError
 from poolbench.format import listed
@@ -193,7 +202,7 @@ class _Job(StepInput):
     #: Its own `[slo]`, instead of the workload's or the file's; `{}` for none.
     slo: Slo | None = None
     #: Queue of the jobs; a contender that doesn't consume it gets them in its default queue.
-    queue: Name | None = None
+    queue: QueueName | None = None
     #: Celery's priority on Redis: 0 is served first, 9 last.
     priority: int | None = Field(default=None, ge=0, le=9)
     #: Time from when a job is due until a slot may start it, seconds.

@@ -62,7 +62,19 @@ def test_parts_have_tasks_with_arguments_and_options(tmp_path: Path) -> None:
     assert thumb.call == AppCall(function="bench:thumb")
 
 
+def test_an_app_names_its_queues_as_it_likes(tmp_path: Path) -> None:
+    """They are Celery's own; Poolbench's are names, which are parts of keys."""
+    text = MIXED_APP.replace('queue = "mail"', 'queue = "Mail:high"')
+
+    mail, _ = load(tmp_path, text).workloads[0].mix
+
+    assert mail.options.queue == "Mail:high"
+    (fault,) = faults_of(tmp_path, MINIMAL + 'queue = "Mail"\n')
+    assert 'workload.queue = "Mail" is invalid: must have at most 64 lowercase letters' in fault
+
+
 FAULTS = [
+    (MIXED_APP.replace('queue = "mail"', 'queue = "a,b"'), "queue", "neither spaces nor commas"),
     (MINIMAL + 'task = "a"\n', "workload.task", 'no app is named. Write [app] with module = "'),
     (APP.replace("task", "kind"), "workload.kind", "the workers of [app] run the app's tasks"),
     (APP.replace('"shop"\n', '"shop app"\n', 1), "app.module", "must be a module, or module:app"),
