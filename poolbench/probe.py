@@ -39,7 +39,8 @@ from poolbench.jobs import HEADER
 from poolbench.pipe import Pipe, RecorderSettings, join_pipe, start_pipe
 from poolbench.recording.settings import RECORD
 from poolbench.records import Outcome
-from poolbench.settings import APP, Settings, load_settings
+from poolbench.settings import Settings, load_settings
+from poolbench.userapp import APP
 from poolbench.work import CPU_FROM_NS, WORK_NS
 
 #: Key in Celery's request, set for each message received: the members of the execution's

@@ -21,9 +21,6 @@ DOTENV = Path(".env")
 
 MAX_PORT = 65_535
 
-#: Variable of a worker that tries the tasks of a user's app: the app's module.
-APP = "POOLBENCH_APP"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
@@ -64,7 +61,6 @@ VARIABLES: dict[str, Variable] = {
     "POOLBENCH_SCOPE": Variable(),
     "POOLBENCH_CONTENDER": Variable(),
     "POOLBENCH_RUN": Variable(),
-    APP: Variable(),
     "POOLBENCH_HEARTBEAT_FILE": Variable(),
 }
 
@@ -101,8 +97,6 @@ class Settings:
     scope: str
     contender: str
     run: str
-    #: In a worker that tries the tasks of a user's app: its module, as after ``celery -A``.
-    app: str
     #: Whether the broker was named by POOLBENCH_REDIS_URL.
     redis_is_explicit: bool
     heartbeat_file: Path | None = None
@@ -157,7 +151,6 @@ def load_settings(
         scope=values["POOLBENCH_SCOPE"],
         contender=values["POOLBENCH_CONTENDER"],
         run=values["POOLBENCH_RUN"],
-        app=values[APP],
         heartbeat_file=Path(heartbeat) if heartbeat else None,
         runs_coroutines=all(
             found.get(name) == value for name, value in POOLS["asyncio"].environment

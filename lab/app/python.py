@@ -22,6 +22,7 @@ from collector.run_manifest import App, AppCall
 from lab.system.paths import ROOT
 from poolbench import __version__
 from poolbench.errors import Fault, UsageError
+from poolbench.userapp import APP, BACKEND_VARIABLE, BROKER_VARIABLES
 from producer.captured import write_messages
 
 #: How long an app may take to be imported and described, seconds.
@@ -32,9 +33,6 @@ WORKER_APP = "poolbench.userapp.worker:app"
 
 #: How to add the wheel to the app's Python.
 _INSTALL = "run make wheel, and {python} -m pip install dist/poolbench-*.whl"
-
-_BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
-_BACKEND_VARIABLE = "CELERY_RESULT_BACKEND"
 
 #: Where the app publishes while its messages are captured, and stores results.
 _MEMORY_BROKER, _MEMORY_BACKEND = "memory://", "cache+memory://"
@@ -108,7 +106,7 @@ class TaskCall:
     task: str
     call: AppCall
     #: Most jobs of a trial; arguments from a function are captured for as many numbers, up to
-    #: `poolbench.userapp.capture.MAX_MESSAGES`.
+    #: `poolbench.userapp.MAX_MESSAGES`.
     count: int
     #: Options of ``apply_async``: queue, priority, countdown, expires.
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -188,7 +186,7 @@ def capture(
         for one in calls
     ]
     environment = app_environment(os.environ, broker_url=_MEMORY_BROKER)
-    environment[_BACKEND_VARIABLE] = _MEMORY_BACKEND
+    environment[BACKEND_VARIABLE] = _MEMORY_BACKEND
     answer = _ask(
         app,
         "capture",
@@ -219,8 +217,8 @@ def app_environment(
         kept["PYTHONPATH"] = os.pathsep.join(others)
     return {
         **kept,
-        **dict.fromkeys(_BROKER_VARIABLES, broker_url),
-        _BACKEND_VARIABLE: broker_url if has_backend else _NO_BACKEND,
+        **dict.fromkeys(BROKER_VARIABLES, broker_url),
+        BACKEND_VARIABLE: broker_url if has_backend else _NO_BACKEND,
     }
 
 
@@ -239,7 +237,7 @@ def worker_environment(
     """
     return {
         **app_environment(inherited, broker_url=broker_url, has_backend=has_backend),
-        "POOLBENCH_APP": app.module,
+        APP: app.module,
         "POOLBENCH_WORKER_REDIS_URL": broker_url,
         "POOLBENCH_CELERY": json.dumps(dict(settings or {})),
     }

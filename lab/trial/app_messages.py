@@ -11,9 +11,7 @@ from lab.app.python import TaskCall, capture
 from lab.experiment.app import tasks_of
 from lab.experiment.model import Experiment
 from poolbench.job_options import JobOptions
-
-#: Most calls of a task with arguments of a function; later jobs repeat them in turn.
-MOST_CALLS = 1_000
+from poolbench.userapp import MAX_MESSAGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +40,7 @@ def capture_messages(experiment: Experiment, *, folder: Path) -> tuple[TaskMessa
         TaskCall(
             task=part.kind,
             call=part.call or AppCall(),
-            count=MOST_CALLS,
+            count=MAX_MESSAGES,
             options=_options(part.options),
         )
         for part in parts

@@ -20,11 +20,9 @@ from kombu.utils.imports import symbol_by_name
 from kombu.utils.json import dumps
 
 from poolbench.jobs import HEADER
+from poolbench.userapp import MAX_MESSAGES
 from poolbench.userapp.failure import AppError, shortened
 from poolbench.userapp.find import check_celery, check_tasks, find_app
-
-#: Most messages of one call with different arguments; later jobs repeat them in turn.
-MAX_MESSAGES = 1_000
 
 #: Size of a call's messages after which no more are captured, bytes.
 MAX_BYTES = 32_000_000

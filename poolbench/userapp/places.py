@@ -17,15 +17,9 @@ from celery.backends.base import DisabledBackend
 from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
+from poolbench.userapp import BACKEND_VARIABLE, BROKER_VARIABLES
 from poolbench.userapp.failure import AppError, shortened
 from poolbench.userapp.find import own_tasks
-
-#: Variables that override an app's own broker and result backend.
-BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
-BACKEND_VARIABLE = "CELERY_RESULT_BACKEND"
-
-#: A result backend that stores nothing, for apps that have none.
-NO_BACKEND = "disabled://"
 
 #: Options of kombu's Redis transport that would change the keys of queues, of unacknowledged
 #: messages or of remote control: left out in tries.

@@ -1,12 +1,13 @@
 """The user's app as tries run it: ``celery -A poolbench.userapp.worker:app worker -I …``.
 
-It finds the app that POOLBENCH_APP names, gives it the contender's Celery settings before the
+It finds the app that `APP` names, gives it the contender's Celery settings before the
 worker reads them, and adds Poolbench's own jobs. The worker ends with one line if one of the app's
 addresses is not ours.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from celery import Celery, Task, signals
 from poolbench import stand_in
 from poolbench.errors import ExitCode
 from poolbench.settings import Settings, load_settings, merged
+from poolbench.userapp import APP
 from poolbench.userapp.failure import AppError
 from poolbench.userapp.find import check_celery, find_app
 from poolbench.userapp.places import KEY_OPTIONS, check_transport, find_places
@@ -33,7 +35,7 @@ def prepare(settings: Settings) -> Celery:
     """
     check_celery()
     apply_before_tasks(settings.celery)
-    app = find_app(settings.app)
+    app = find_app(os.environ[APP])
     # again, since the app's code may have changed some later
     apply_settings(app, settings.celery)
     register_jobs(app, runs_coroutines=settings.runs_coroutines)
