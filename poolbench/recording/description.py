@@ -40,7 +40,7 @@ _QUEUE_OPTIONS = ("queues", "exclude_queues")
 
 #: Attributes of a worker's controller: its options and settings together.
 _EFFECTIVE = (
-    "concurrency", "max_concurrency", "max_memory_per_child", "max_tasks_per_child",
+    "autoscale", "concurrency", "max_concurrency", "max_memory_per_child", "max_tasks_per_child",
     "optimization", "pool_putlocks", "pool_start_method", "prefetch_multiplier", "soft_time_limit",
     "time_limit",
 )  # fmt: skip
@@ -111,7 +111,7 @@ def command_line_options() -> dict[str, Any]:
             found[name] = [str(one)[:_NAME_MAX_CHARS] for one in value]
         elif name == "pool" and isinstance(value, type):
             found[name] = pool_name(f"{value.__module__}:{value.__qualname__}")
-        elif name in _OPTIONS and (plain := _plain(value)) is not None:
+        elif name in _OPTIONS and (plain := _plain(name, value)) is not None:
             found[name] = plain
     return found
 
@@ -126,8 +126,7 @@ def worker_members(consumer: Any, *, contender: str, options: Mapping[str, Any])
     controller, pool = consumer.controller, consumer.pool
     seen = class_path(pool)
     conf = consumer.app.conf
-    known = {name: _plain(getattr(controller, name, None)) for name in _EFFECTIVE}
-    autoscale = _plain(getattr(controller, "autoscale", None))
+    known = {name: _plain(name, getattr(controller, name, None)) for name in _EFFECTIVE}
     return {
         "worker": str(consumer.hostname)[:_NAME_MAX_CHARS],
         "contender": contender,
@@ -139,7 +138,6 @@ def worker_members(consumer: Any, *, contender: str, options: Mapping[str, Any])
         "settings": _settings(conf),
         "effective": {
             **{name: value for name, value in known.items() if value is not None},
-            **({} if autoscale is None else {"autoscale": autoscale}),
             "prefetch_count": consumer.qos.value,
             "disable_prefetch": bool(conf.get("worker_disable_prefetch")),
         },
@@ -179,7 +177,7 @@ def task_options(task: Any) -> dict[str, Any]:
     for name, default in _TASK_OPTIONS.items():
         value = getattr(task, name, default)
         # a task without bound on its retries has None
-        is_described = (plain := _plain(value)) is not None or value is None
+        is_described = (plain := _plain(name, value)) is not None or value is None
         if value != default and is_described:
             found[name] = plain
     queue = getattr(task, "queue", None)
@@ -197,25 +195,30 @@ def _settings(conf: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, default in DEFAULTS.items():
         value = conf.get(name)
-        if value != default and _SETTINGS.fullmatch(name) and (plain := _plain(value)) is not None:
+        is_allowed = value != default and _SETTINGS.fullmatch(name)
+        if is_allowed and (plain := _plain(name, value)) is not None:
             found[name] = plain
     options = conf.get("broker_transport_options") or {}
     transport = {
         name: plain
         for name in _TRANSPORT_OPTIONS
-        if (plain := _plain(options.get(name))) is not None
+        if (plain := _plain(name, options.get(name))) is not None
     }
     return {**found, **({"broker_transport_options": transport} if transport else {})}
 
 
-def _plain(value: object) -> Any:
-    """Return a number, a boolean, a known word, a rate or a list of numbers; None for the rest."""
+def _plain(name: str, value: object) -> Any:
+    """Return a number, a boolean, a known word, a rate or a list of numbers; None for the rest.
+
+    Only a value whose name says so is a rate, since text of digits may be anything.
+    """
     if isinstance(value, timedelta):
         value = value.total_seconds()
     if isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, str):
-        return value if value in _WORDS or _RATE.fullmatch(value) else None
+        is_rate = name.endswith("rate_limit") and _RATE.fullmatch(value)
+        return value if value in _WORDS or is_rate else None
     if isinstance(value, (list, tuple)):
         numbers = [one for one in value if isinstance(one, (int, float))]
         return numbers if len(numbers) == len(value) <= 16 else None

@@ -229,16 +229,13 @@ def test_a_recording_that_breaks_costs_one_log_line(
     assert len(_lines(tmp_path, "finished", name=kept.name)) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
-def test_a_worker_that_ends_at_once_leaves_a_readable_session(
-    number: signal.Signals, start: Start, tmp_path: Path
-) -> None:
+def test_a_worker_that_ends_at_once_leaves_a_readable_session(start: Start, tmp_path: Path) -> None:
     """The next worker appends its own to it."""
-    for sessions in (1, 2):
+    for sessions, number in ((1, signal.SIGKILL), (2, signal.SIGQUIT)):
         with start(POOLS["threads"]) as worker:
             worker.send("blocks")
             _wait_for(tmp_path, "finished", count=sessions)
-            worker.process.send_signal(number if sessions == 1 else signal.SIGTERM)
+            worker.process.send_signal(number)
             worker.process.wait(PATIENCE_S)
             _wait_for(tmp_path, "ended", count=sessions)
     assert len(_lines(tmp_path, "recording")) == 2
