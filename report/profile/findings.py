@@ -55,13 +55,14 @@ _DAY_S = 86_400
 _BLOCKING_DRIVERS = ("psycopg2", "psycopg2-binary", "mysqlclient", "grpcio")
 
 
-def findings(profile: Profile) -> tuple[Finding, ...]:
+def findings(profile: Profile, *, recording: Recording) -> tuple[Finding, ...]:
     """Return the findings, those with the largest weight first."""
     found = [
         *(one for task in profile.tasks for one in _of_task(task)),
         *_of_waits(profile),
         *_of_slots(profile),
         *_of_workers(profile),
+        *_changed(recording),
     ]
     # a restarted worker has the same ones again
     return tuple(sorted(dict.fromkeys(found), key=lambda one: -one.weight))
@@ -165,6 +166,19 @@ def _of_workers(profile: Profile) -> Iterator[Finding]:
         if worker.pool == "gevent" and drivers:
             text = f"{worker.name}: {fmt.listed(drivers)} block gevent's loop while they wait"
             yield Finding(text=text, weight=0.7)
+
+
+def _changed(recording: Recording) -> Iterator[Finding]:
+    """Yield the workers whose pool or slots differ from session to session."""
+    seen: dict[str, dict[str, None]] = {}
+    for session in recording.sessions:
+        if worker := session.worker:
+            kinds = seen.setdefault(worker.name, {})
+            kinds[f"{worker.pool} with {fmt.counted(worker.slots, noun='slot')}"] = None
+    for name, kinds in seen.items():
+        if len(kinds) > 1:
+            text = f"{name} ran as {fmt.listed(list(kinds))}: the figures mix them"
+            yield Finding(text=text, weight=1.0)
 
 
 def unknowns(profile: Profile, *, recording: Recording) -> tuple[Unknown, ...]:

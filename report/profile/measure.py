@@ -57,5 +57,7 @@ def measure_profile(recording: Recording, *, verdicts: Verdicts | None = None) -
         unmet=unmet_settings(recording, verdicts=known, prefetch=prefetch),
     )
     return replace(
-        profile, findings=findings(profile), unknown=unknowns(profile, recording=recording)
+        profile,
+        findings=findings(profile, recording=recording),
+        unknown=unknowns(profile, recording=recording),
     )

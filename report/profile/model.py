@@ -59,8 +59,8 @@ class TaskProfile:
     cpu_s: float | None = None
     #: Mean CPU time of ended child processes; None where slots share a process.
     child_cpu_s: float | None = None
-    #: Shares of the duration by state (`STATES`), without states of no sample. They add up to
-    #: `sampled_share`; empty if nothing was sampled.
+    #: Shares of the duration by state (`STATES`) where slots are threads, without states of no
+    #: sample. They add up to `sampled_share`; empty if nothing was sampled.
     states: Mapping[str, float] = field(default_factory=dict)
     #: Share of the duration that samples account for.
     sampled_share: float = 0.0

@@ -57,7 +57,7 @@ def _task(
     total_ns = int(wall_ns.sum())
     outcomes = dict(jobs.group_by("outcome").len().iter_rows())
     up_s = sum(end_ns - begin_ns for begin_ns, end_ns in up) / _NS_PER_S
-    states = _states(ended, total_ns=total_ns)
+    states = _states(ended)
     blocked = ended["blocked_ns"].drop_nulls()
     bursts = _bursts(jobs, within=within)
     cpu_ns = ended.select(pl.coalesce("cpu_ns", "running_ns"))["cpu_ns"]
@@ -103,10 +103,14 @@ def wait_percentiles(jobs: pl.DataFrame) -> Tail:
     return percentiles(waits_ns, unit=_NS_PER_S)
 
 
-def _states(ended: pl.DataFrame, *, total_ns: int) -> dict[str, float]:
-    """Return the shares of the duration by state; samples add up to at most the duration."""
-    sums = {state: int(ended[f"{state}_ns"].sum()) for state in STATES}
-    whole_ns = max(total_ns, sum(sums.values()))
+def _states(ended: pl.DataFrame) -> dict[str, float]:
+    """Return the shares of the duration by state; samples add up to at most the duration.
+
+    Only executions in slots that are threads count; the others can't be sampled.
+    """
+    in_threads = ended.filter(pl.col("running_ns").is_null())
+    sums = {state: int(in_threads[f"{state}_ns"].sum()) for state in STATES}
+    whole_ns = max(int(in_threads["wall_ns"].sum()), sum(sums.values()))
     return {state: spent_ns / whole_ns for state, spent_ns in sums.items() if spent_ns}
 
 

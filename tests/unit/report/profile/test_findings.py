@@ -71,6 +71,15 @@ def test_waits_and_full_slots_are_lines(record: Record) -> None:
     assert "there is little headroom" in found
 
 
+def test_a_worker_with_other_settings_after_a_restart_is_named(record: Record) -> None:
+    """Figures of two settings are one profile, which says so."""
+    jobs = jobs_of("call", SECONDS, {"io_wait": 0.1})
+    record(jobs)
+    found = texts_of(measure_profile(record(jobs, app=RecordedApp(pool="threads", slots=1))))
+
+    assert "shop@web1 ran as prefork with 4 slots and threads with 1 slot: the figures mix" in found
+
+
 def test_drivers_that_do_not_yield_are_named(record: Record) -> None:
     """psycopg2 in a gevent worker blocks every slot."""
     app = RecordedApp(pool="gevent", worker={"packages": {"gevent": "26.9", "psycopg2": "2.9"}})

@@ -39,9 +39,10 @@ def test_slots_that_share_a_thread_ran_or_did_not(record: Record) -> None:
 def test_without_samples_there_is_no_chart_of_states(record: Record) -> None:
     """Nothing is drawn of what is unknown."""
     app = RecordedApp(has_states=False)
-    charts = charts_of(measure_profile(record(jobs_of("mail", SECONDS, {"core": 0.1}), app=app)))
+    profile = measure_profile(record(jobs_of("mail", SECONDS, {"core": 0.1}), app=app))
 
-    assert set(charts) == {"causes", "slots"}
+    assert set(charts_of(profile)) == {"causes", "slots"}
+    assert "Record on Linux" in build_page(profile)
 
 
 def test_the_page_has_all_sections_and_no_address(record: Record) -> None:

@@ -84,6 +84,16 @@ def test_without_samples_nothing_is_said_about_states(record: Record) -> None:
     assert (task.child_cpu_s, task.growth_bytes) == (None, None)
 
 
+def test_states_are_of_the_slots_that_can_be_sampled(record: Record) -> None:
+    """The same task in prefork and gevent has the shares of the former, and ran in the latter."""
+    jobs = jobs_of("mail", every(1.0, count=4), {"core": 0.02, "io_wait": 0.08})
+    record(jobs)
+    task = tasks_of(record(jobs, app=RecordedApp(pool="gevent", name="shop@web2")))["mail"]
+
+    assert task.states == pytest.approx({"core": 0.2, "io_wait": 0.8})
+    assert task.running_share == pytest.approx(0.2)
+
+
 def test_outcomes_are_counted_by_kind(record: Record) -> None:
     """Retries, failures and time-outs are counted apart."""
     jobs = [
