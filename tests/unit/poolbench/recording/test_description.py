@@ -42,7 +42,10 @@ def _options(app: Any) -> dict[str, Any]:
             {"autoretry_for": (OSError,), "retry_backoff": 2},
             {"autoretry": True, "retry_backoff": 2},
         ),
-        ({"priority": 3, "serializer": "pickle"}, {"priority": 3, "serializer": "pickle"}),
+        (
+            {"track_started": True, "serializer": "yaml"},
+            {"track_started": True, "serializer": "yaml"},
+        ),
         ({"rate_limit": "secret", "note": "secret", "serializer": "secret"}, {}),
     ],
 )
