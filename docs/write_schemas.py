@@ -7,9 +7,14 @@ from pathlib import Path
 
 from collector.run_manifest import manifest_schema
 from lab.experiment_file.reference import reference_page
+from report.profile.document import profile_schema
 from report.result import summary_schema
 
-SCHEMAS = {"manifest.schema.json": manifest_schema, "summary.schema.json": summary_schema}
+SCHEMAS = {
+    "manifest.schema.json": manifest_schema,
+    "profile.schema.json": profile_schema,
+    "summary.schema.json": summary_schema,
+}
 
 if __name__ == "__main__":
     folder = Path(__file__).parent

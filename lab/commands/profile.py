@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter
 from rich.console import Console
 
 from collector.files import write_atomically
@@ -15,8 +14,8 @@ from collector.recording import read_recording
 from lab.commands.run_lookup import output_faults
 from lab.conformance.kept import kept_verdicts
 from poolbench.errors import UsageError
+from report.profile.document import to_json
 from report.profile.measure import measure_profile
-from report.profile.model import Profile
 from report.profile.page import build_page
 from report.profile.terminal import render
 
@@ -45,8 +44,7 @@ def profile(
         page = build_page(found).encode()
         write_atomically(output, write=lambda file: file.write(page))
     if as_json:
-        text = TypeAdapter(Profile).dump_json(found, indent=1).decode()
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(f"{to_json(found)}\n")
         return
     _output.print(render(found, has_details=details))
     if output is not None:

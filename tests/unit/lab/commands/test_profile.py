@@ -34,6 +34,7 @@ def test_json_has_the_whole_profile(
 
     profile = json.loads(capsys.readouterr().out)
     [task] = profile["tasks"]
+    assert profile["format"] == 1
     assert (task["name"], task["executions"], task["states"]) == ("shop.mail", 10, {"io_wait": 1.0})
     assert profile["counts"]["garbled"] == 0
 
