@@ -57,7 +57,7 @@ _MEMBER = re.compile(rb'"(nonce|t_ns|pid|thread_id|pool_seen|gil_enabled|held)":
 #: Age at which a measurement of the GIL no longer counts, ns: three intervals.
 _PROBE_AGE_NS = 60_000_000
 
-#: A helper that was runnable for longer than this is late for that reason, ns.
+#: A thread that was runnable for longer than this may be late for that reason, ns.
 _QUEUED_NS = 1_000_000
 
 #: Shares of the time on a core: with the GIL, without it, and unknown.
@@ -186,7 +186,7 @@ class _Thread:
         return None
 
 
-class _Process:
+class SlotProcess:
     """A process with slots, and its threads by their native ids."""
 
     def __init__(self, pid: int, *, words: GilWords, has_gil: bool) -> None:
@@ -199,22 +199,25 @@ class _Process:
         #: samples that are charged, and since.
         self._probes: deque[tuple[int, bool]] = deque(maxlen=8)
         self._new_probes: list[tuple[int, bool]] = []
-        self._helper: _Thread | None = None
 
     def note_probe(self, fields: dict[bytes, bytes]) -> None:
         """Read a line of its helper."""
-        self._helper = self._helper or self.thread(int(fields[b"thread_id"]))
-        if self._helper is not None:
-            self._helper.is_helper = True
+        helper = self.thread(int(fields[b"thread_id"]))
+        if helper is not None:
+            helper.is_helper = True
             self._new_probes.append((int(fields[b"t_ns"]), fields[b"held"] == b"true"))
 
-    def settle_probes(self) -> None:
-        """Accept the measurements of the round, unless the helper was late for want of a core."""
-        sample = self._helper.sample if self._helper is not None else None
-        if sample is not None:
-            new = [probe for probe in self._new_probes if probe[0] <= sample.t_ns]
+    def settle_probes(self, samples: list[Sample]) -> None:
+        """Accept the measurements of the round, unless a thread in it was late for want of a core.
+
+        A helper that waits for a core looks as if it waited for the GIL, as does one that waits
+        while the holder of the GIL has no core.
+        """
+        if self._new_probes and samples:
+            ends_ns = max(sample.t_ns for sample in samples)
+            new = [probe for probe in self._new_probes if probe[0] <= ends_ns]
             self._new_probes = self._new_probes[len(new) :]
-            if sample.times is not None and sample.times[1] < _QUEUED_NS:
+            if all(sample.times and sample.times[1] < _QUEUED_NS for sample in samples):
                 self._probes.extend(new)
 
     def probed_shares(self, *, from_ns: int, to_ns: int) -> Shares | None:
@@ -275,7 +278,7 @@ class SlotStates:
 
     def __init__(self, *, gil_words: Callable[[int], GilWords]) -> None:
         self._gil_words = gil_words
-        self._processes: dict[int, _Process] = {}
+        self._processes: dict[int, SlotProcess] = {}
         #: Running executions, with their threads, by nonce.
         self._running: dict[bytes, tuple[_Thread, _Job]] = {}
         self._ended: list[_Job] = []
@@ -338,7 +341,7 @@ class SlotStates:
         if process is None:
             has_gil = fields.get(b"gil_enabled") != b"false"
             words = self._gil_words(pid) if has_gil else GilWords(range(0))
-            process = self._processes[pid] = _Process(pid, words=words, has_gil=has_gil)
+            process = self._processes[pid] = SlotProcess(pid, words=words, has_gil=has_gil)
         thread = process.thread(thread_id)
         if thread is None:
             return
@@ -358,7 +361,7 @@ class SlotStates:
         lines: list[bytes] = []
         for process in self._processes.values():
             samples = [one.sample for one in process.threads.values() if one.sample is not None]
-            process.settle_probes()
+            process.settle_probes(samples)
             shares = core_shares(samples, has_gil=process.has_gil)
             for thread in process.threads.values():
                 sample, thread.sample = thread.sample, None
@@ -374,7 +377,7 @@ class SlotStates:
         self._ended.clear()
         return lines
 
-    def _sample_process(self, process: _Process, *, now_ns: int, gap_ns: int) -> None:
+    def _sample_process(self, process: SlotProcess, *, now_ns: int, gap_ns: int) -> None:
         try:
             process.search_busy(now_ns)
         except OSError:
@@ -387,7 +390,7 @@ class SlotStates:
                 self._end(thread)
                 del process.threads[thread_id]
 
-    def _forget(self, process: _Process) -> None:
+    def _forget(self, process: SlotProcess) -> None:
         for thread in process.threads.values():
             self._end(thread)
         self._processes.pop(process.pid, None)
@@ -404,7 +407,7 @@ def _add(to: dict[str, float], name: str, ns: float) -> None:
     to[name] = to.get(name, 0.0) + ns
 
 
-def _charge(thread: _Thread, sample: Sample, *, process: _Process, shares: Shares) -> None:
+def _charge(thread: _Thread, sample: Sample, *, process: SlotProcess, shares: Shares) -> None:
     job = thread.job_at(sample.t_ns)
     if job is not None:
         from_ns = max(job.started_ns, sample.t_ns - _PROBE_AGE_NS)

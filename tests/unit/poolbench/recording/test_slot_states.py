@@ -19,6 +19,7 @@ from poolbench.recording.slot_states import (
     THREAD_POOLS,
     Charge,
     Sample,
+    SlotProcess,
     SlotStates,
     core_shares,
 )
@@ -168,6 +169,26 @@ def test_a_started_line_without_a_thread_that_lives_is_ignored() -> None:
     states.note(_line("finished", "aa" * 8))
     states.sample()
     assert states.finish() == []
+
+
+@is_linux
+@pytest.mark.parametrize(
+    ("wait_ms", "expected"),
+    [
+        pytest.param(0.2, (0.75, 0.25, 0.0), id="undisturbed"),
+        pytest.param(5.0, None, id="no core"),
+    ],
+)
+def test_a_helper_divides_the_time_on_a_core_by_its_measurements(
+    wait_ms: float, expected: tuple[float, float, float] | None
+) -> None:
+    """Only those of the job's own time count, of rounds in which no thread lacked a core."""
+    process = SlotProcess(os.getpid(), words=GilWords(None), has_gil=True)
+    helper = str(threading.get_native_id()).encode()
+    for t_ns, held in ((1, b"false"), (5, b"true"), (6, b"true"), (7, b"true"), (8, b"false")):
+        process.note_probe({b"thread_id": helper, b"t_ns": b"%d" % t_ns, b"held": held})
+    process.settle_probes([Sample(t_ns=9, gap_ns=9, state="running", times=(1, int(wait_ms * MS)))])
+    assert process.probed_shares(from_ns=5, to_ns=9) == expected
 
 
 def test_the_lines_of_the_gils_helper_are_not_stored() -> None:
