@@ -24,8 +24,10 @@ FUTEX_CALL = {"x86_64": b"202", "aarch64": b"98"}.get(platform.machine())
 #: of each condition. No other lock of the interpreter's state is within this distance, bytes.
 GIL_REACH_BYTES = 112
 
-#: Waits for the GIL that are compared, and the time to find them, seconds.
-_WAITS = 8
+#: Waits that are compared, the least share of them at the GIL, since a thread that starts waits for
+#: another lock (Python 3.13 on a busy machine: 2 of the first 8), and the time to find them, seconds.
+_WAITS = 16
+_GIL_SHARE = 0.7
 _SEARCH_S = 2.0
 
 #: Interval between two looks, seconds; not a multiple of the interpreter's switch interval (5 ms).
@@ -134,9 +136,11 @@ def locate(waits: list[int], *, mappings: list[Mapping]) -> GilAddress:
     Raises:
         GilNotFoundError: if they are not one place in the interpreter's static state.
     """
-    low = min(waits)
+    middle = sorted(waits)[len(waits) // 2]
     # a condition's two words, or the mutex beside them
-    if max(waits) - low > GIL_REACH_BYTES:
+    near = [at for at in waits if abs(at - middle) <= GIL_REACH_BYTES]
+    low = min(near)
+    if len(near) < _GIL_SHARE * len(waits) or max(near) - low > GIL_REACH_BYTES:
         raise GilNotFoundError("threads wait for it at different addresses (another C library?)")
     before: Mapping | None = None
     for mapping in mappings:

@@ -33,6 +33,7 @@ _MAPPINGS = [
     [
         pytest.param([0x2808, 0x280C, 0x2808], 0x1808, id="data"),
         pytest.param([0x4808, 0x4860], 0x3808, id="zero-initialized"),
+        pytest.param([0xA808, *[0x2808] * 3], 0x1808, id="after-the-lock-of-a-start"),
     ],
 )
 def test_an_address_is_relative_to_its_file(waits: list[int], offset: int) -> None:
