@@ -48,8 +48,9 @@ class Advice:
     #: What was measured for each assumption about the GIL, today's first; empty without a
     #: measurement.
     measured: Mapping[str, tuple[Expected, ...]] = field(default_factory=dict)
-    #: Number of repetitions.
+    #: Number of repetitions, and the length of the recording's part that they repeat, seconds.
     repetitions: int = 0
+    span_s: float = 0.0
     rules: tuple[Rule, ...] = ()
     #: Pool → why it is no candidate.
     excluded: Mapping[str, str] = field(default_factory=dict)

@@ -1,7 +1,8 @@
-"""Finds what would change the advice: the nearest value of each input at which another pool leads.
+"""Finds what would change the advice: the nearest value of each input that leads to another kind.
 
-Pure. The rules and the estimate are evaluated again and again with one input changed. The estimate
-is corrected by what was measured, so that with nothing changed it ranks the pools as measured.
+A *kind* is a pool with one worker, or with several. Pure. The rules and the estimate are evaluated
+again and again with one input changed. The estimate is corrected by what was measured, so that with
+nothing changed it ranks the pools as measured.
 """
 
 from __future__ import annotations
@@ -28,9 +29,16 @@ PRECISION = 1.01
 MATTERS_SHARE = 0.1
 
 
+#: A pool, and whether it has several workers.
+_Kind = tuple[str, bool]
+
+#: Returns the setting that leads in a case: with a demand and limits.
+_Leader = Callable[[tuple[Demand, Limits]], Setting]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boundary:
-    """A change of one input after which another pool leads."""
+    """A change of one input after which a setting of another kind leads."""
 
     #: The change, as a clause after "if": ``shop.fetch waited under 3 ms (now 48 ms)``.
     change: str
@@ -66,7 +74,7 @@ def find_boundaries(
     Args:
         demand: without computing of unknown kind, if that matters.
         limits: the owner's.
-        advised: the setting whose pool should lead.
+        advised: the setting that leads now.
         corrections: pool → measured ÷ estimated throughput.
         most: number of boundaries.
     """
@@ -74,18 +82,14 @@ def find_boundaries(
     found = [
         one
         for given in _inputs(demand, limits=limits)
-        if (one := _nearest(given, leads=leads, pool=advised.pool))
+        if (one := _nearest(given, leads=leads, kind=_kind(advised)))
     ]
     for feature in (one for one in demand.features if one.is_used):
         changed = leads((without(demand, feature=feature.name), limits))
-        if changed.pool != advised.pool:
+        if _kind(changed) != _kind(advised):
             change = f"no job relied on {feature.name}"
             found.append(Boundary(change=change, setting=changed, factor=1.0))
     return sorted(found, key=lambda one: one.factor)[:most]
-
-
-#: What leads in a case: its demand and its limits.
-_Leader = Callable[[tuple[Demand, Limits]], Setting]
 
 
 def _leader(
@@ -93,53 +97,67 @@ def _leader(
 ) -> _Leader:
     """Return a function of a case that returns the setting that leads in it.
 
-    The pool of ``advised`` leads as long as it can run and no other does more by `LITTLE_MORE`, or
-    by that much more than another may do now, where the measurement has not proved a difference.
+    The kind of ``advised`` leads as long as it can run, unless another does more by `LITTLE_MORE`
+    or one of fewer processes does about as much. What holds by the estimate with nothing changed
+    was measured otherwise, or with too little difference, and counts from there.
     """
     known = [*corrections.values()]
     usual = statistics.geometric_mean(known) if known else 1.0
 
-    def per_s(setting: Setting, demand: Demand) -> float:
-        return capacity_per_s(setting, demand) * corrections.get(setting.pool, usual)
-
-    def best(case: tuple[Demand, Limits]) -> tuple[Setting | None, Setting | None]:
-        """Return the best setting of the advised pool, and the best of the others."""
+    def by_kind(case: tuple[Demand, Limits]) -> dict[_Kind, tuple[float, Setting]]:
+        """Return the best setting of each kind, with its throughput."""
         demand, limits = case
         settings = rank(demand, limits=limits)
         if is_allowed(advised, demand, limits=limits):
             settings.append(advised)
-        ranked = [(one, per_s(one, demand)) for one in settings]
-        sides: tuple[list[tuple[float, Setting]], list[tuple[float, Setting]]] = ([], [])
-        for setting, value in ranked:
-            sides[setting.pool != advised.pool].append((value, setting))
-        kept, others = (max(side, key=itemgetter(0), default=None) for side in sides)
-        return kept and kept[1], others and others[1]
+        found: dict[_Kind, tuple[float, Setting]] = {}
+        for one in settings:
+            per_s = capacity_per_s(one, demand) * corrections.get(one.pool, usual)
+            if _kind(one) not in found or per_s > found[_kind(one)][0]:
+                found[_kind(one)] = (per_s, one)
+        return found
 
-    def ratio(kept: Setting, other: Setting, demand: Demand) -> float:
-        return per_s(other, demand) / per_s(kept, demand)
+    def cheaper(kinds: Mapping[_Kind, tuple[float, Setting]]) -> dict[_Kind, Setting]:
+        """Return the settings of fewer processes that do about as much as the advised kind."""
+        per_s, kept = kinds[own]
+        return {
+            kind: one
+            for kind, (value, one) in kinds.items()
+            if one.processes < kept.processes and value * (1 + LITTLE_MORE) >= per_s
+        }
 
-    kept, other = best((demand, limits))
-    now = max(1.0, ratio(kept, other, demand)) if kept and other else 1.0
+    own, now = _kind(advised), by_kind((demand, limits))
+    lead, few = 1.0, {}
+    if own in now:
+        lead = max(1.0, max(value for value, _ in now.values()) / now[own][0])
+        few = cheaper(now)
 
     def leads(case: tuple[Demand, Limits]) -> Setting:
-        kept, other = best(case)
-        if kept is None or other is None:
-            return kept or other or advised
-        is_more = ratio(kept, other, case[0]) > now * (1 + LITTLE_MORE)
-        return other if is_more else kept
+        kinds = by_kind(case)
+        if not kinds:
+            return advised
+        best_per_s, best = max(kinds.values(), key=itemgetter(0))
+        if own not in kinds or best_per_s > kinds[own][0] * lead * (1 + LITTLE_MORE):
+            return best
+        others = [one for kind, one in cheaper(kinds).items() if kind not in few]
+        return min(others, key=lambda one: one.processes, default=kinds[own][1])
 
     return leads
 
 
-def _nearest(given: _Input, *, leads: _Leader, pool: str) -> Boundary | None:
+def _kind(setting: Setting) -> _Kind:
+    return setting.pool, setting.workers > 1
+
+
+def _nearest(given: _Input, *, leads: _Leader, kind: _Kind) -> Boundary | None:
     """Return the nearest boundary of one input, in either direction."""
     found = []
     for step in (1 / STEP, STEP):
         factor = 1.0
         while 1 / MOST_CHANGE < factor * step < MOST_CHANGE and given.now * factor < given.most:
             before, factor = factor, factor * step
-            if leads(given.at(_capped(given, factor))).pool != pool:
-                factor = _bisect(given, kept=before, changed=factor, leads=leads, pool=pool)
+            if _kind(leads(given.at(_capped(given, factor)))) != kind:
+                factor = _bisect(given, kept=before, changed=factor, leads=leads, kind=kind)
                 value = _capped(given, factor)
                 change = given.phrase(value, step > 1)
                 setting = leads(given.at(value))
@@ -155,11 +173,11 @@ def _bisect(
     kept: float,
     changed: float,
     leads: _Leader,
-    pool: str,
+    kind: _Kind,
 ) -> float:
     while max(kept / changed, changed / kept) > PRECISION:
         middle = math.sqrt(kept * changed)
-        if leads(given.at(_capped(given, middle))).pool == pool:
+        if _kind(leads(given.at(_capped(given, middle)))) == kind:
             kept = middle
         else:
             changed = middle

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from lab.advise.capacity import capacity_per_s, filling_slots
 from lab.advise.model import Demand, Limits, Setting
@@ -20,7 +21,8 @@ SPARE = 1.3
 #: Most slots of a candidate, unless the load needs more.
 MOST_SLOTS = 100
 
-#: Estimates within this share of each other are equal; fewer processes go first.
+#: Estimates within this share of each other are equal; fewer processes go first, and then the
+#: order of `POOLS`.
 EQUAL_SHARE = 0.1
 
 
@@ -47,11 +49,15 @@ def find_candidates(demand: Demand, *, limits: Limits) -> Candidates:
         rank(case, limits=limits)
         for case in (demand.with_gil(is_held=True), demand.with_gil(is_held=False))
     ]
-    found: dict[Setting, None] = {}
-    for place in range(max(map(len, ranked), default=0)):
-        found |= dict.fromkeys(one[place] for one in ranked if place < len(one))
-    found.pop(demand.today, None)
+    turns = [one for several in zip_longest(*map(_by_pool, ranked)) for one in several if one]
+    found = dict.fromkeys(one for one in turns if one != demand.today)
     return Candidates(rules=rules, settings=tuple(found)[:CANDIDATES], excluded=excluded)
+
+
+def _by_pool(ranked: Sequence[Setting]) -> list[Setting]:
+    """Return the best setting of each pool, then the others: pools differ more than estimated."""
+    best = {one.pool: one for one in reversed(ranked)}
+    return sorted(ranked, key=lambda one: best[one.pool] is not one)
 
 
 def rank(demand: Demand, *, limits: Limits) -> list[Setting]:
@@ -68,9 +74,11 @@ def rank(demand: Demand, *, limits: Limits) -> list[Setting]:
         for setting in _of_pool(pool, demand, rules=rules)
     ]
 
-    def key(setting: Setting) -> tuple[int, int, str]:
+    order = [*POOLS]
+
+    def key(setting: Setting) -> tuple[int, int, int]:
         step = math.floor(math.log(capacity_per_s(setting, demand)) / math.log1p(EQUAL_SHARE))
-        return -step, setting.processes, setting.name
+        return -step, setting.processes, order.index(setting.pool)
 
     return sorted(settings, key=key)
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 from lab.advise.model import Demand, Setting
 
-#: Celery's own CPU time for a job, seconds, by pool: no-op jobs on two cores of 2026, rounded. For
-#: gevent it is that of jobs which wait.
+#: Celery's own time for a job, seconds, by pool: from no-op jobs on two cores of 2026, rounded. For
+#: gevent it is from jobs that wait, of which its one thread does no more.
 CELERY_S: Mapping[str, float] = {
-    "prefork": 0.0012, "threads": 0.0011, "gevent": 0.0016, "asyncio": 0.0010, "solo": 0.0012,
+    "prefork": 0.0012, "threads": 0.0011, "gevent": 0.0020, "asyncio": 0.0010, "solo": 0.0012,
 }  # fmt: skip
 
 #: The part of it that one process does for all slots of a prefork worker, seconds.

@@ -30,8 +30,9 @@ RECORDED, LIMIT = "recorded", "limit"
 #: ones.
 SHORTEST_TRIAL_S, LONGEST_TRIAL_S = 1.0, 20.0
 
-#: Fewest repetitions if the budget has no room for those of a claim.
-FEWEST_BLOCKS = 3
+#: Fewest repetitions if the budget has no room for those of a claim: another candidate is then
+#: worth more than another repetition.
+FEWEST_BLOCKS = 2
 
 #: A trial at the recorded pace lasts as many times longer, since it shows a p95; and until so many
 #: jobs have arrived, but then not longer than this, seconds.
@@ -117,8 +118,8 @@ def plan_experiment(
 ) -> tuple[Experiment, tuple[Case, ...]]:
     """Return the experiment with the longest trials that fit the budget five times, and its cases.
 
-    Without room for five repetitions of the shortest trials it has three; then the last candidates
-    are left out, down to one.
+    Without room for five repetitions of the shortest trials it has two or more; then the last
+    candidates are left out, down to one.
 
     Raises:
         UsageError: if even that doesn't fit.
@@ -142,7 +143,8 @@ def plan_experiment(
                 span_s = pace_s(demand, trial_s=trial_s)
                 cases = read_cases(recording, paths=paths, span_s=span_s)
                 found = replace(planned, cases=cases).experiment(trial_s)
-                return replace(found, repetitions=2, until=Until(at_most_s=budget_s)), cases
+                rule = Until(at_most_s=budget_s)
+                return replace(found, repetitions=FEWEST_BLOCKS, until=rule), cases
     remedy = f"give at least {shortest_s:.0f}s"
     problem = "too short for today's setting and one candidate"
     seen = fmt.duration(budget_s)
@@ -194,15 +196,9 @@ class _Plan:
 
     def expected_s(self, trial_s: float) -> float:
         """Return the expected duration, with the jobs of the cases for as long as trials last."""
-        count = max(2, round(self.demand.per_s * pace_s(self.demand, trial_s=trial_s)))
+        span_s = pace_s(self.demand, trial_s=trial_s)
         cases = [
-            replace(
-                case,
-                at_pace=replace(
-                    case.at_pace, arrivals={**(case.at_pace.arrivals or {}), "count": count}
-                ),
-            )
-            for case in self.cases
+            replace(case, at_pace=_lasting(case.at_pace, span_s=span_s)) for case in self.cases
         ]
         experiment = replace(self, cases=cases).experiment(trial_s)
         return expected_s(experiment, cores=max(1, int(self.demand.cores)))
@@ -216,6 +212,13 @@ class _Plan:
             else:
                 high = middle
         return round(low, 2)
+
+
+def _lasting(workload: Workload, *, span_s: float) -> Workload:
+    """Return a workload as if its jobs arrived for so long at the same rate."""
+    arrivals = dict(workload.arrivals or {})
+    count = max(2, round(float(str(arrivals["rate_per_s"])) * span_s))
+    return replace(workload, arrivals={**arrivals, "count": count})
 
 
 def contender(setting: Setting, *, demand: Demand, name: str) -> Contender:

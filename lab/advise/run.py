@@ -57,7 +57,7 @@ def advise(
         slo=slo,
         rules=found.rules,
         excluded=found.excluded,
-        decision=Decision(outcome=Outcome.ABSTAIN, advised=None, reasons=demand.gaps),
+        decision=Decision(outcome=Outcome.ABSTAIN, advised=None),
     )
     if demand.gaps:
         return unmeasured
@@ -91,6 +91,7 @@ def advise(
         decision=decision,
         measured=measured,
         repetitions=summary.repetitions,
+        span_s=cases[0].replay.source.span_s,
         rules=found.rules,
         excluded=found.excluded,
         boundaries=tuple(_boundaries(decision, advice=unmeasured, case=cases[0], found=firsts)),

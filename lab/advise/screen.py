@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -10,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.advise.advice import Advice
+from lab.advise.boundaries import MOST_CHANGE
 from lab.advise.decision import Expected, Outcome
 from report import format as fmt
 from report.statistics.ratios import CLAIM_BLOCKS, Median
@@ -29,10 +31,14 @@ def render(advice: Advice) -> RenderableType:
         parts += [Text(), *_command(advice)]
     for case, measured in advice.measured.items():
         parts += [Text(), _table(advice, measured=measured, case=case)]
+    if advice.measured:
+        parts.append(_origin(advice))
     parts += _listed(f"What {_pool(advice)} would stop doing for this app", _stops(advice))
     if advice.is_advice:
         changes = [f"If {one.change}: {one.setting.name}." for one in advice.boundaries]
-        nothing = "No single input within a factor of 16 would lead to another pool."
+        nothing = (
+            f"No input changed by less than a factor of {MOST_CHANGE:.0f} leads to another kind."
+        )
         parts += _listed("What would change this advice", changes or [nothing])
     parts += _listed("What to record", [] if advice.is_advice else list(advice.demand.gaps))
     if advice.rules:
@@ -78,7 +84,7 @@ def _gain(advised: Expected | None) -> str:
 def _nearest(advised: Expected | None) -> str:
     if advised is None or advised.wait_s is None:
         return ""
-    return f" {advised.setting.name} was nearest: p95 wait {fmt.duration(advised.wait_s.median)}"
+    return f" {advised.setting.name} was nearest: p95 wait {fmt.duration(advised.wait_s.median)}."
 
 
 def _slo(advice: Advice) -> str:
@@ -109,6 +115,17 @@ def _table(advice: Advice, *, measured: tuple[Expected, ...], case: str) -> Rend
     for number, one in enumerate(measured):
         table.add_row(*_cells(advice, one, is_today=number == 0))
     return table
+
+
+def _origin(advice: Advice) -> Text:
+    """Return where the figures of the tables are from."""
+    repetitions = fmt.counted(advice.repetitions, noun="repetition")
+    return Text(
+        f"Medians and ranges of {repetitions} of the recording's busiest "
+        f"{fmt.duration(advice.span_s)} with stand-ins; memory and connections by the recording. "
+        f"Details: poolbench report {Path(advice.run).name}",
+        "dim",
+    )
 
 
 def _cells(advice: Advice, one: Expected, *, is_today: bool) -> Iterator[Text]:
