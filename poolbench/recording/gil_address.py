@@ -25,7 +25,7 @@ FUTEX_CALL = {"x86_64": b"202", "aarch64": b"98"}.get(platform.machine())
 GIL_REACH_BYTES = 112
 
 #: Waits that are compared, the least share of them at the GIL, since a thread that starts waits for
-#: another lock (Python 3.13 on a busy machine: 2 of the first 8), and the time to find them, seconds.
+#: another lock (Python 3.13, busy machine: 2 of the first 8), and the time to find them, seconds.
 _WAITS = 16
 _GIL_SHARE = 0.7
 _SEARCH_S = 2.0
