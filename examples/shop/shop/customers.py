@@ -12,7 +12,6 @@ django.setup()
 
 # stamps messages with the time of publishing; the only change that a recording profits from
 import poolbench.publisher  # noqa: E402, F401
-
 from shop.models import Order, Product  # noqa: E402 -- after the setup
 from shop.tasks import daily_report, place_order, thumbnail  # noqa: E402
 
