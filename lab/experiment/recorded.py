@@ -10,7 +10,7 @@ from typing import Any
 
 from collector.files import storage_errors
 from collector.recording import Recording, read_recording
-from collector.run_manifest import RecordedSource, Workload
+from collector.run_manifest import AppCall, RecordedSource, Workload
 from lab.experiment.model import MIX
 from lab.replay.replay import Replay, read_replays
 from producer.arrivals import Recorded
@@ -27,6 +27,7 @@ def recorded_workloads(
     from_s: float = 0.0,
     to_s: float | None = None,
     tasks: Sequence[str] = (),
+    calls: Mapping[str, AppCall] | None = None,
     slo: Mapping[str, float] | None = None,
     recording: Recording | None = None,
 ) -> list[tuple[Workload, Replay]]:
@@ -43,6 +44,7 @@ def recorded_workloads(
         from_s: begin of the part to repeat, seconds since the recording's begin.
         to_s: its end; None for all.
         tasks: the tasks to repeat; empty for all.
+        calls: arguments of tasks that the user's app runs itself.
         slo: bounds on its jobs; None for the file's.
         recording: the files as read, if they are.
 
@@ -66,6 +68,7 @@ def recorded_workloads(
         from_s=from_s,
         to_s=math.inf if to_s is None else to_s,
         tasks=tasks,
+        calls=calls,
     )
     return [(_workload(replay, name=name, measure=measure, slo=slo), replay) for replay in replays]
 

@@ -269,6 +269,7 @@ def _recorded(
         from_s=known.from_s,
         to_s=known.end_s,
         tasks=known.tasks,
+        calls={one.task: one.arguments_of for one in known.call},
         slo=known.slo,
     )
     queues = {kind.options.queue for _, replay in found for kind in replay.kinds}

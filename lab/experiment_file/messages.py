@@ -27,6 +27,7 @@ from lab.experiment_file.workloads import (
     OPTIONS,
     PING_KEYS,
     SHAPES,
+    CallInput,
     PartInput,
     RetryInput,
     SearchArrivals,
@@ -56,7 +57,11 @@ _MODELS: Mapping[tuple[str | int, int], type[FileTable]] = {
 }
 
 #: Models of tables that several tables may have, by their key.
-_INNER_MODELS: Mapping[str, type[FileTable]] = {"retry": RetryInput, "slo": SloInput}
+_INNER_MODELS: Mapping[str, type[FileTable]] = {
+    "retry": RetryInput,
+    "slo": SloInput,
+    "call": CallInput,
+}
 
 #: Keys of a job that have an effect only with another key, of a contender.
 _NEEDED = {"queue": "queues", "result_bytes": "result_backend"}

@@ -26,6 +26,7 @@ from lab.experiment_file.schema import ExperimentInput, ProfileInput
 from lab.experiment_file.slo import SloInput
 from lab.experiment_file.workloads import (
     BURST,
+    CallInput,
     IdleInput,
     PartInput,
     RecordedInput,
@@ -50,6 +51,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "`[sweep]`": SweepInput,
     "`[[workload]]`": WorkloadInput,
     "`[[workload]]` of a recording": RecordedInput,
+    "`[[workload.call]]` of a recording": CallInput,
     "`[[workload.mix]]`": PartInput,
     "`chain`, `group`, `chord` and `body` of a part": StepInput,
     "`retry` of a workload or of a part": RetryInput,

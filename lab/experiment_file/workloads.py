@@ -466,6 +466,39 @@ class IdleInput(_Jobless):
     idle_s: float = Field(default=20, ge=1, le=3_600)
 
 
+class CallInput(FileTable):
+    """The arguments of a recorded task that the app itself runs, with `[app]`."""
+
+    #: Name of the task.
+    task: str = Field(min_length=1)
+    #: Its positional arguments.
+    args: Annotated[list[Any], AfterValidator(_are_arguments)] = Field(default_factory=list)
+    #: Its named arguments.
+    kwargs: Annotated[dict[str, Any], AfterValidator(_are_arguments)] = Field(default_factory=dict)
+    #: Instead of them, a function in the app's Python, as in a workload of one task.
+    arguments: Annotated[str, AfterValidator(_is_a_function)] = ""
+
+    @property
+    def arguments_of(self) -> AppCall:
+        """Return its arguments."""
+        return AppCall(args=tuple(self.args), kwargs=self.kwargs, function=self.arguments)
+
+
+def _are_of_the_app(calls: list[CallInput], info: ValidationInfo) -> list[CallInput]:
+    if calls and not _above(info).get("app"):
+        remedy = 'write [app] with module = "shop", or leave it out'
+        raise broken("without an app, all jobs are stand-ins", remedy=remedy)
+    return calls
+
+
+def _bounds_a_search(slo: dict[str, float] | None, info: ValidationInfo) -> Any:
+    measure = info.data.get("measure")
+    if measure in SEARCHES and not (_above(info).get("slo", True) if slo is None else slo):
+        remedy = "write [slo] with p95_wait_s = 1.0, or another bound"
+        raise broken(f"{measure} needs an SLO", remedy=remedy)
+    return slo
+
+
 def _is_named_by_its_file(name: str, info: ValidationInfo) -> str:
     return name or PurePath(info.data.get("recorded", "")).stem
 
@@ -501,7 +534,13 @@ class RecordedInput(FileTable):
     #: The tasks that are repeated; all by default.
     tasks: list[str] = Field(default=[], min_length=1)
     #: Its own `[slo]`, instead of the file's; `{}` for none.
-    slo: Slo | None = None
+    slo: Annotated[Slo | None, AfterValidator(_bounds_a_search)] = Field(
+        default=None, validate_default=True
+    )
+    #: Tasks that the app runs itself, with arguments; all others are stand-ins.
+    call: Annotated[list[CallInput], each_once(key="task"), AfterValidator(_are_of_the_app)] = (
+        Field(default_factory=list)
+    )
 
     @model_validator(mode="after")
     def _is_a_part(self) -> Self:

@@ -2,7 +2,8 @@
 
 A message that was published is one job, due when it was published. Retries are attempts of their
 job, after the recorded countdown. The children of chains, groups and chords are jobs of their own,
-due when the app published them.
+due when the app published them. A task of a user's app may be called itself, with arguments; what
+it publishes is then not repeated.
 """
 
 from __future__ import annotations
@@ -12,21 +13,21 @@ import math
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from collector.recording import Recording
-from collector.run_manifest import Part, RecordedSource
+from collector.run_manifest import AppCall, Part, RecordedSource
 from lab.replay.segments import unknown_share, with_segments
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.job_options import JobOptions, Retry
 from poolbench.jobs import SEGMENTS, STAND_IN
 from poolbench.keys import NAME_LENGTH
 from poolbench.records import Outcome
-from producer.template import Mix, MixStandIns
+from producer.template import Mix, MixPart, MixStandIns
 
 #: Computing whose use of the GIL is unknown, as a share of all slots' time, from which it is
 #: measured both with the GIL held and with it released.
@@ -55,6 +56,7 @@ _COLUMNS = (
     "session",
     "task_id",
     "attempt",
+    "parent_id",
     "kind",
     "outcome",
     "queue",
@@ -82,8 +84,8 @@ class Replay:
     source: RecordedSource
     #: The tasks as parts of a mix, with the means of their jobs.
     parts: tuple[Part, ...]
-    #: The jobs that have the same task and options.
-    kinds: tuple[MixStandIns, ...]
+    #: The jobs that have the same task and options; those of tasks with arguments lack messages.
+    kinds: tuple[MixStandIns | MixPart, ...]
     #: By job, an index into ``kinds``.
     order: Sequence[int]
     #: By job, as `Mix.numbers`.
@@ -128,6 +130,7 @@ def read_replays(
     from_s: float = 0.0,
     to_s: float = math.inf,
     tasks: Sequence[str] = (),
+    calls: Mapping[str, AppCall] | None = None,
 ) -> tuple[Replay, ...]:
     """Return the jobs that were published within a time since the recording's begin.
 
@@ -140,11 +143,14 @@ def read_replays(
         from_s: begin of the time, seconds.
         to_s: its end.
         tasks: the tasks to repeat; empty for all.
+        calls: arguments of tasks that the user's app runs itself.
 
     Raises:
         UsageError: if there is no such job, an unknown task, or too many jobs.
     """
-    _check_tasks(tasks, recording=recording)
+    calls = calls or {}
+    _check_tasks(tasks, field="tasks", recording=recording)
+    _check_tasks([*calls], field="call.task", recording=recording)
     executions = with_segments(recording)
     if tasks:
         executions = executions.filter(pl.col("kind").is_in(tasks))
@@ -155,11 +161,12 @@ def read_replays(
     for outcome in chosen["outcome"]:
         left_out[_NOT_RUN.get(outcome, "without a known end")] += 1
     rows = executions.sort("received_ns", "started_ns").select(_COLUMNS).iter_rows(named=True)
-    jobs = []
-    for attempts in _by_job(rows):
-        job = _job(attempts, left_out=left_out)
-        if from_s <= (job.due_ns - begin_ns) / 1e9 < to_s:
-            jobs.append(job)
+    every = [_job(attempts, left_out=left_out) for attempts in _by_job(rows)]
+    jobs = [
+        job
+        for job in _without_children(every, tasks=calls, left_out=left_out)
+        if from_s <= (job.due_ns - begin_ns) / 1e9 < to_s
+    ]
     if not jobs:
         problem = "no finished execution is in this part of the recording"
         raise UsageError(Fault(where=source.file, problem=problem, remedy="take a longer part"))
@@ -173,7 +180,7 @@ def read_replays(
             )
         )
     jobs.sort(key=lambda job: job.due_ns)
-    share = unknown_share(executions)
+    share = unknown_share(executions.filter(~pl.col("kind").is_in([*calls])))
     known = replace(
         source,
         jobs=len(jobs),
@@ -184,7 +191,7 @@ def read_replays(
         left_out=dict(left_out),
     )
     both = ("held", "released") if share > UNKNOWN_MATTERS else ("",)
-    return tuple(_replay(jobs, source=replace(known, unknown_as=one)) for one in both)
+    return tuple(_replay(jobs, calls=calls, source=replace(known, unknown_as=one)) for one in both)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +199,9 @@ class _RecordedJob:
     """A published message with its attempts."""
 
     task: str
+    #: Ids in the recording: of its session and message, and of the message whose job published it.
+    key: tuple[int, str]
+    parent: tuple[int, str]
     due_ns: int
     #: Whether ``due_ns`` is when it was published; else when it was received.
     is_published: bool
@@ -205,11 +215,11 @@ class _RecordedJob:
     countdowns_s: tuple[float, ...]
 
 
-def _check_tasks(tasks: Sequence[str], *, recording: Recording) -> None:
+def _check_tasks(tasks: Sequence[str], *, field: str, recording: Recording) -> None:
     known = sorted(recording.jobs["kind"].unique().drop_nulls())
     faults = [
         Fault(
-            field="tasks",
+            field=field,
             seen=f'"{name}"',
             problem="not recorded",
             remedy=nearest(name, among=known),
@@ -231,6 +241,24 @@ def _by_job(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield attempts
 
 
+def _without_children(
+    jobs: Sequence[_RecordedJob], *, tasks: Mapping[str, AppCall], left_out: Counter[str]
+) -> Iterator[_RecordedJob]:
+    """Yield the jobs that no job of these tasks published, directly or through others."""
+    if not tasks:
+        yield from jobs
+        return
+    known = {job.key: job for job in jobs}
+    for job in jobs:
+        above = known.get(job.parent)
+        while above is not None and above.task not in tasks:
+            above = known.get(above.parent)
+        if above is None:
+            yield job
+        else:
+            left_out[f"published by {above.task}"] += 1
+
+
 def _job(attempts: list[dict[str, Any]], *, left_out: Counter[str]) -> _RecordedJob:
     """Return a job; a message that was delivered again is one execution."""
     single = [*{row["attempt"]: row for row in attempts}.values()]
@@ -241,6 +269,8 @@ def _job(attempts: list[dict[str, Any]], *, left_out: Counter[str]) -> _Recorded
     due_ns = first["received_ns"] or first["started_ns"] if published_ns is None else published_ns
     return _RecordedJob(
         task=first["kind"],
+        key=(first["session"], first["task_id"]),
+        parent=(first["session"], first["parent_id"] or ""),
         due_ns=due_ns,
         is_published=published_ns is not None,
         queue=first["queue"] or "",
@@ -256,12 +286,23 @@ def _job(attempts: list[dict[str, Any]], *, left_out: Counter[str]) -> _Recorded
     )
 
 
-def _replay(jobs: Sequence[_RecordedJob], *, source: RecordedSource) -> Replay:
-    names = _part_names([job.task for job in jobs])
-    kinds: dict[MixStandIns, int] = {}
+def _replay(
+    jobs: Sequence[_RecordedJob], *, calls: Mapping[str, AppCall], source: RecordedSource
+) -> Replay:
+    names = _part_names([job.task for job in jobs], calls=calls)
+    places: dict[MixStandIns | str, int] = {}
+    kinds: list[MixStandIns | MixPart] = []
     order = array("I")
-    numbers = []
+    numbers: list[Sequence[float]] = []
     for job in jobs:
+        if job.task in calls:
+            # its retries and its options are the app's own
+            if job.task not in places:
+                places[job.task] = len(kinds)
+                kinds.append(MixPart(name=names[job.task], kind=job.task, parameters={}))
+            order.append(places[job.task])
+            numbers.append(())
+            continue
         options = JobOptions(
             queue=job.queue, priority=job.priority, fail_share=float(job.is_failure)
         )
@@ -271,12 +312,15 @@ def _replay(jobs: Sequence[_RecordedJob], *, source: RecordedSource) -> Replay:
             attempts=len(job.attempts),
             has_countdown=job.countdown_s > 0,
         )
-        order.append(kinds.setdefault(kind, len(kinds)))
+        if kind not in places:
+            places[kind] = len(kinds)
+            kinds.append(kind)
+        order.append(places[kind])
         numbers.append(_numbers(job, unknown_as=source.unknown_as))
     first_ns = jobs[0].due_ns
     return Replay(
         source=source,
-        parts=tuple(_parts(jobs, names=names, numbers=numbers)),
+        parts=tuple(_parts(jobs, names=names, numbers=numbers, calls=calls)),
         kinds=tuple(kinds),
         order=order,
         numbers=numbers,
@@ -305,7 +349,11 @@ def _segments(row: Mapping[str, Any], *, unknown_as: str) -> tuple[float, ...]:
 
 
 def _parts(
-    jobs: Sequence[_RecordedJob], *, names: Mapping[str, str], numbers: Sequence[Sequence[float]]
+    jobs: Sequence[_RecordedJob],
+    *,
+    names: Mapping[str, str],
+    numbers: Sequence[Sequence[float]],
+    calls: Mapping[str, AppCall],
 ) -> Iterator[Part]:
     """Yield each task with the means of its jobs, the task with most jobs first."""
     of_task: dict[str, list[int]] = {}
@@ -314,6 +362,10 @@ def _parts(
     for task, indexes in sorted(of_task.items(), key=lambda item: -len(item[1])):
         own = [jobs[index] for index in indexes]
         count = len(own)
+        if task in calls:
+            share = count / len(jobs)
+            yield Part(name=names[task], kind=task, parameters={}, share=share, call=calls[task])
+            continue
         firsts = [numbers[index][2 : 2 + len(SEGMENTS)] for index in indexes]
         means = [sum(values) / count for values in zip(*firsts, strict=True)]
         pauses_s = [pause_s for job in own for pause_s in job.countdowns_s]
@@ -339,14 +391,15 @@ def _parts(
         )
 
 
-def _part_names(tasks: Sequence[str]) -> dict[str, str]:
-    """Return a name for the stand-ins of each task that records and tables allow."""
+def _part_names(tasks: Sequence[str], *, calls: Collection[str]) -> dict[str, str]:
+    """Return a name for the jobs of each task that records and tables allow."""
     found: dict[str, str] = {}
     for task in sorted(set(tasks)):
         plain = re.sub(r"[^a-z0-9._-]", "-", task.lower())[-_TASK_LENGTH:].lstrip("._-") or "task"
-        name, number = f"{plain}{_STAND_IN_SUFFIX}", 1
+        suffix = "" if task in calls else _STAND_IN_SUFFIX
+        name, number = f"{plain}{suffix}", 1
         while name in found.values():
             number += 1
-            name = f"{plain}-{number}{_STAND_IN_SUFFIX}"
+            name = f"{plain}-{number}{suffix}"
         found[task] = name
     return found

@@ -19,7 +19,7 @@ from lab.trial.context import Bench, LabWorker
 from poolbench.job_options import JobOptions
 from poolbench.jobs import ideal_wait_s, kind_of
 from producer.mixes import draw_in_sequence
-from producer.template import Mix, MixCanvas, MixPart
+from producer.template import Mix, MixCanvas, MixPart, MixStandIns
 
 
 def plan_trial(
@@ -112,7 +112,9 @@ def draw_mix(
         return replace(
             mix,
             parts=tuple(
-                replace(one, options=routed(one.options, contender=contender))
+                _addressed(
+                    one, plan=plan, contender=contender, described=described, messages=messages
+                )
                 for one in replay.kinds
             ),
             priority_steps=_priority_steps(contender, described=described),
@@ -139,6 +141,24 @@ def draw_mix(
         priority_steps=_priority_steps(contender, described=described),
         has_plain_queues=described is not None,
     )
+
+
+def _addressed(
+    jobs: MixStandIns | MixPart,
+    *,
+    plan: PlannedTrial,
+    contender: Contender,
+    described: AppDescription | None,
+    messages: Sequence[TaskMessages],
+) -> MixStandIns | MixPart:
+    """Return recorded jobs with the queue that they go to; for a task of the app, its messages."""
+    if isinstance(jobs, MixPart):
+        (part,) = (one for one in plan.parts if one.name == jobs.name)
+        return replace(jobs, messages=path_of(part, among=messages))
+    options = routed(jobs.options, contender=contender)
+    if described is not None and not options.queue:
+        options = replace(options, queue=described.default_queue)
+    return replace(jobs, options=options)
 
 
 def _priority_steps(

@@ -67,6 +67,8 @@ def test_a_part_of_it_can_be_measured(tmp_path: Path, lines: list[str], count: i
         (['tasks = ["c"]'], 'tasks = "c" is invalid: not recorded'),
         (["from_s = 9.0"], "no finished execution is in this part"),
         (["to_s = 1.0", "first_s = 2.0"], "a part has to_s or first_s"),
+        (['measure = "sustain"'], "sustain needs an SLO"),
+        (['call = [{ task = "a", args = [1] }]'], "without an app, all jobs are stand-ins"),
         (["rate_per_s = 5.0"], "write speed"),
         (['kind = "io.sleep"'], "the jobs are those of the recording"),
     ],

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from collector.run_manifest import AppCall
 from lab.experiment.recorded import recorded_workloads
 from lab.replay.replay import Replay
 from poolbench.errors import UsageError
+from poolbench.jobs import STAND_IN
+from producer.template import MixStandIns
 from tests.recordings import RecordedApp, RecordedJob, jobs_of, write_recording
 
 CORE = {"core_held": 0.01, "io_wait": 0.04}
@@ -107,11 +110,34 @@ def test_a_retry_is_an_attempt_of_its_job(file: Path) -> None:
 
     replay = _replay(file)
 
-    assert replay.kinds[0].attempts == 2
+    (kind,) = replay.kinds
+    assert isinstance(kind, MixStandIns)
+    assert kind.attempts == 2
     (numbers,) = replay.numbers
     assert numbers[2:7] == (10.0, 0.0, 40.0, 0.0, 0)
     assert numbers[7] == pytest.approx(2.0, abs=0.01)
     assert numbers[8:] == (20.0, 0.0, 0.0, 0.0, 0)
+
+
+def test_a_task_with_arguments_is_called_itself(file: Path) -> None:
+    """What it publishes comes from the app again, so the recorded messages are left out."""
+    jobs = [
+        RecordedJob(task="order", at_s=1, states=CORE, task_id="1" * 16),
+        RecordedJob(task="price", at_s=2, states=CORE, task_id="2" * 16, parent_id="1" * 16),
+        RecordedJob(task="mail", at_s=3, states=CORE, parent_id="2" * 16),
+        RecordedJob(task="mail", at_s=4, states=CORE),
+    ]
+    write_recording(file, jobs)
+    call = AppCall(args=(1,))
+
+    replay = _replay(file, calls={"order": call})
+
+    assert [one.name for one in replay.kinds] == ["order", "mail.stand-in"]
+    assert [(part.kind, part.call) for part in replay.parts] == [
+        ("order", call),
+        (STAND_IN, None),
+    ]
+    assert replay.source.left_out == {"published by order": 2}
 
 
 def test_an_unknown_task_is_a_fault_with_the_nearest(file: Path) -> None:
