@@ -187,7 +187,7 @@ def test_a_second_worker_records_beside_the_first(
 
 def test_the_time_ends_the_recording_and_not_the_worker(start: Start, tmp_path: Path) -> None:
     """After it, jobs run and nothing is written or logged."""
-    with start(FORKED, environment={"POOLBENCH_RECORD_FOR": "3s"}) as worker:
+    with start(FORKED, environment={"POOLBENCH_RECORD_FOR": "2s"}) as worker:
         worker.send("blocks")
         (end,) = _wait_for(tmp_path, "ended", count=1)
         size_bytes = (tmp_path / "shop.pbrec").stat().st_size
@@ -242,17 +242,13 @@ def test_a_worker_that_ends_at_once_leaves_a_readable_session(start: Start, tmp_
     assert {line["reason"] for line in _lines(tmp_path, "ended")} == {"worker"}
 
 
-@pytest.mark.parametrize("path", ["{folder}/none/shop.pbrec", "{folder}", "{folder}/notes"])
-def test_a_file_that_cannot_be_written_costs_one_log_line(
-    path: str, start: Start, tmp_path: Path
-) -> None:
+def test_a_file_that_cannot_be_written_costs_one_log_line(start: Start, tmp_path: Path) -> None:
     """The worker runs without a recording."""
-    (tmp_path / "notes").write_text("mine\n", encoding="ascii")
-    with start(POOLS["solo"], environment={"POOLBENCH_RECORD": path.format(folder=tmp_path)}) as it:
-        it.send("waits", 0.0, "it")
-        it.wait_for("done it")
-        assert it.log.count("poolbench:") == 1
-        assert "jobs are not recorded" in it.log
+    with start(POOLS["solo"], environment={"POOLBENCH_RECORD": str(tmp_path)}) as worker:
+        worker.send("waits", 0.0, "it")
+        worker.wait_for("done it")
+        assert worker.log.count("poolbench:") == 1
+        assert "jobs are not recorded" in worker.log
 
 
 def test_no_payload_gets_into_a_recording(server: Server, run_id: str, tmp_path: Path) -> None:
