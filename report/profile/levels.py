@@ -79,9 +79,12 @@ def prefetch_use(recording: Recording) -> tuple[PrefetchUse, ...]:
     """Return the prefetch count of each session whose heartbeats have it."""
     found = []
     for at, session in enumerate(recording.sessions):
-        beats = recording.heartbeats.filter(pl.col("session") == at)
-        counts = beats.sort("t_ns")["prefetch_count"].drop_nulls()
-        if session.worker is None or counts.is_empty():
+        beats = recording.heartbeats.filter(pl.col("session") == at).sort("t_ns")
+        counts = beats["prefetch_count"].drop_nulls()
+        # each countdown that waits raises the count by one
+        settled = beats.filter(pl.col("countdown_jobs").fill_null(0) == 0)["prefetch_count"]
+        settled = settled.drop_nulls()
+        if session.worker is None or settled.is_empty():
             continue
         slots, is_fixed = slots_of(recording, session=at)
         multiplier = multiplier_of(session)
@@ -89,7 +92,7 @@ def prefetch_use(recording: Recording) -> tuple[PrefetchUse, ...]:
             PrefetchUse(
                 worker=session.worker.name,
                 start=counts[0],
-                end=counts[-1],
+                end=settled[-1],
                 most=int(counts.to_numpy().max()),
                 asked=slots * multiplier if multiplier is not None and is_fixed else None,
             )

@@ -11,7 +11,7 @@ from report.profile.findings import findings, unknowns
 from report.profile.levels import level, loop_states, prefetch_use, slot_use, spans, used
 from report.profile.model import Profile, Verdicts
 from report.profile.reliance import relied_on, unmet_settings
-from report.profile.tasks import task_profiles, wait_percentiles
+from report.profile.tasks import published_share, task_profiles, wait_percentiles
 from report.profile.waits import waits_by_task
 
 _NS_PER_S = 1e9
@@ -42,7 +42,7 @@ def measure_profile(recording: Recording, *, verdicts: Verdicts | None = None) -
         slots=slot_use(recording),
         waits=waits.get(""),
         wait_s=wait_percentiles(started),
-        published_share=1 - started["published_ns"].null_count() / max(1, started.height),
+        published_share=published_share(recording.jobs),
         prefetch=prefetch,
         loop_states=loop_states(recording),
         connections=level(recording, name="connections"),

@@ -86,8 +86,8 @@ class TaskProfile:
     dispersion: float | None = None
     #: The same for a Poisson process of as many arrivals: exceeded by one in 40.
     dispersion_limit: float | None = None
-    #: Share of its executions whose publisher recorded when it published them. Arrivals are those
-    #: of publication only if it is 1, else of receipt.
+    #: Share of its messages whose publisher recorded when it published them. Arrivals are those of
+    #: publication only if it is 1, else of receipt.
     published_share: float = 0.0
     queues: tuple[str, ...] = ()
     #: Sizes of the messages' bodies, bytes.
@@ -139,6 +139,7 @@ class PrefetchUse:
 
     worker: str
     start: int
+    #: The last one while no countdown waited, since each raises the count by one.
     end: int
     most: int
     #: Its multiplier × its slots; 0 for no limit, None if unknown.

@@ -87,13 +87,19 @@ def _task(
         lost=outcomes.get(Outcome.LOST_WORKER, 0),
         dispersion=bursts.index if bursts else None,
         dispersion_limit=bursts.limit if bursts else None,
-        published_share=1 - jobs["published_ns"].null_count() / jobs.height,
+        published_share=published_share(jobs),
         queues=tuple(sorted(jobs["queue"].drop_nulls().unique())),
         message_bytes=percentiles(jobs["size_bytes"]),
         message_max_bytes=_largest(jobs["size_bytes"]),
         waits=waits,
         wait_s=wait_percentiles(jobs),
     )
+
+
+def published_share(jobs: pl.DataFrame) -> float:
+    """Return the share of the messages received whose publisher recorded when it published them."""
+    received = jobs.filter(pl.col("received_ns").is_not_null())
+    return 1 - received["published_ns"].null_count() / max(1, received.height)
 
 
 def wait_percentiles(jobs: pl.DataFrame) -> Tail:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
 from report.profile.levels import level, prefetch_use, slot_use, spans, used
@@ -66,6 +67,19 @@ def test_prefetch_count_is_compared_with_what_was_asked(record: Record) -> None:
     [use] = prefetch_use(record(HALF, app=app))
 
     assert (use.start, use.most, use.end, use.asked) == (20, 20, 20, 2)
+
+
+def test_waiting_countdowns_are_no_drift(record: Record) -> None:
+    """Each of them raises the count by one; what counts is the last one without any."""
+    recording = record(HALF, app=RecordedApp(slots=2))
+    late = pl.col("t_ns") > BEGIN_NS + 8 * 10**9
+    beats = recording.heartbeats.with_columns(
+        countdown_jobs=pl.when(late).then(5).otherwise(0),
+        prefetch_count=pl.when(late).then(13).otherwise(8),
+    )
+    [use] = prefetch_use(replace(recording, heartbeats=beats))
+
+    assert (use.start, use.most, use.end) == (8, 13, 8)
 
 
 def test_a_short_recording_has_no_slope(record: Record) -> None:
