@@ -40,6 +40,9 @@ _TAIL = 10.0
 #: Index of dispersion from which arrivals are bursts, if it is no chance.
 _BURSTY = 2.0
 
+#: Largest difference of two clocks that is ignored, ns.
+_CLOCK_NS = 1_000_000
+
 #: Growth of memory worth a line, bytes in a day at the recorded rate.
 _GROWTH_BYTES = 50e6
 
@@ -194,6 +197,12 @@ def _unknowns(profile: Profile, *, recording: Recording) -> Iterator[Unknown]:
             why="their publishers don't stamp messages",
             remedy="Import poolbench.publisher in the processes that send jobs.",
         )
+    if early := _received_early(recording):
+        yield Unknown(
+            what="the wait in the broker",
+            why=f"{early} received before their publication: clocks differ",
+            remedy="Synchronize the clocks of the publishers' and the workers' hosts.",
+        )
     pools = sorted({worker.pool for worker in recording.workers} & ONE_THREAD_POOLS)
     if pools and any(task.running_share is not None for task in profile.tasks):
         yield Unknown(
@@ -235,6 +244,15 @@ def _unknowns(profile: Profile, *, recording: Recording) -> Iterator[Unknown]:
             remedy="Run poolbench conformance --celery-python with the app's Python.",
         )
     yield from _incomplete(recording)
+
+
+def _received_early(recording: Recording) -> str:
+    """Return how many executions have clocks that differ, as text; empty for few."""
+    jobs = recording.jobs
+    early = int((jobs["published_ns"] - jobs["received_ns"] > _CLOCK_NS).sum())
+    if early <= _FAILURES * jobs.height:
+        return ""
+    return f"{fmt.counted(early, noun='execution')} {'was' if early == 1 else 'were'}"
 
 
 def _unknown_gil(tasks: list[str], *, recording: Recording) -> Unknown:

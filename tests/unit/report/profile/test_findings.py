@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
 from report.profile.measure import measure_profile
@@ -89,6 +90,16 @@ def test_drivers_that_do_not_yield_are_named(record: Record) -> None:
 
     assert "psycopg2 block gevent's loop" in texts_of(profile)
     assert any("gevent share one thread" in one.why for one in profile.unknown)
+
+
+def test_clocks_that_differ_are_named(record: Record) -> None:
+    """A message that was received before its publication has no wait that could be known."""
+    recording = record(jobs_of("call", SECONDS, {"io_wait": 0.1}))
+    later = recording.jobs.with_columns(pl.col("published_ns") + 5_000_000)
+    profile = measure_profile(replace(recording, jobs=later))
+
+    assert profile.unknown[0].why.startswith("30 executions were received before their publication")
+    assert profile.wait_s.p50 == 0
 
 
 def test_what_is_unknown_has_a_reason_and_a_remedy(record: Record) -> None:
