@@ -84,7 +84,7 @@ _SESSION_STARTS = tuple(f'{{"v":{FORMAT},"m":"{moment}"'.encode() for moment in 
 _ROW_MOMENTS = tuple(moment.value for moment in Moment if moment not in _SESSION_MOMENTS)
 
 #: Size of the pieces that a file is read in, bytes.
-_BLOCK_BYTES = 8_000_000
+_BLOCK_BYTES = 4_000_000
 
 #: What a person does about a file that isn't a recording.
 _REMEDY = "Name a file written by poolbench record."
