@@ -6,7 +6,7 @@ worker of the same pool with the same slots. Compared are the second half and th
 jobs at the same times, once with the app's own code. Everything listens on 127.0.0.1.
 
 It takes about four minutes a pool; ``--seconds 30`` is a short try. It exits with 1 if a figure
-misses its bound.
+misses its bound. ``--precision`` prints how precise single stand-ins are, without Celery.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from collector.store import RunFolder
 from lab.fixtures.upstream import open_upstream
 from lab.system.redis_server import RedisServer
 from poolbench.errors import ExitCode, StackError
+from poolbench.stand_in import work
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -303,6 +304,39 @@ def by_task(app: pl.DataFrame, stand_ins: pl.DataFrame, *, console: Console) -> 
     console.print(found.sort("kind"))
 
 
+#: Stand-ins whose precision is printed.
+PRECISION: Sequence[Mapping[str, float]] = (
+    {"held_ms": 1},
+    {"held_ms": 20},
+    {"released_ms": 1},
+    {"released_ms": 20},
+    {"wait_ms": 1},
+    {"wait_ms": 50},
+    {"blocking_ms": 5},
+    {"held_ms": 2, "released_ms": 3, "wait_ms": 10},
+    {"held_ms": 5, "memory_bytes": 5_000_000},
+)
+
+
+def print_precision(console: Console) -> None:
+    """Print the durations of stand-ins in this thread, beside what was asked for."""
+    table = Table("segments", "CPU time asked", "p5", "p50", "p95", "duration asked", "p5", "p50")
+    for segments in PRECISION:
+        took = []
+        for _ in range(100):
+            from_ns, cpu_from_ns = time.perf_counter_ns(), time.thread_time_ns()
+            work(**segments)
+            took.append((time.thread_time_ns() - cpu_from_ns, time.perf_counter_ns() - from_ns))
+        cpu, wall = (pl.Series(column) / 1e6 for column in zip(*took, strict=True))
+        cpu_ms = segments.get("held_ms", 0) + segments.get("released_ms", 0)
+        whole_ms = cpu_ms + segments.get("wait_ms", 0) + segments.get("blocking_ms", 0)
+        shown = [*(_quantile(cpu, share) for share in (0.05, 0.5, 0.95))]
+        shown += [whole_ms, _quantile(wall, 0.05), _quantile(wall, 0.5)]
+        title = ", ".join(f"{name} {value:,}" for name, value in segments.items())
+        table.add_row(title, f"{cpu_ms} ms", *(f"{value:.3f}" for value in shown))
+    console.print(table)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a table; return 1 if a figure misses its bound."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -317,8 +351,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pool", choices=POOLS, action="append", help="only these pools")
     parser.add_argument("--keep", type=Path, help="folder for the recordings and results")
     parser.add_argument("--details", action="store_true", help="print the times of each task")
+    parser.add_argument("--precision", action="store_true", help="of single stand-ins, alone")
     options = parser.parse_args(arguments)
     console = Console()
+    if options.precision:
+        print_precision(console)
+        return 0
     table = Table("pool", "figure", "second half", "replay of the first", "off", "bound", "")
     is_ok = True
     with contextlib.ExitStack() as stack:

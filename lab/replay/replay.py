@@ -104,6 +104,13 @@ class Replay:
         span_s = self.offsets_s[-1] if self.offsets_s else 0.0
         return self.count / span_s if span_s else float(self.count)
 
+    @property
+    def longest_s(self) -> float:
+        """Return how long the longest attempt of a stand-in takes by itself, seconds."""
+        times, step = len(SEGMENTS) - 1, len(SEGMENTS) + 1
+        attempts = (job[at : at + times] for job in self.numbers for at in range(2, len(job), step))
+        return max(map(sum, attempts), default=0.0) / 1_000
+
     def mix(self, count: int) -> Mix:
         """Return the first jobs in their order; after the last one, it begins again."""
         return Mix(

@@ -18,6 +18,7 @@ from lab.trial.plan import draw_mix, measure_job_cost, plan_trial
 from lab.trial.rate_sender import Sending
 from lab.trial.redis_usage import read_connections, used
 from lab.trial.watch import Watch
+from poolbench.jobs import JOB_KINDS, STAND_IN, rough_job_s
 from report.trials.slo import by_job, judge_rate, slo_of
 
 #: Jobs that a capacity trial needs for each job in flight, for its steady state.
@@ -62,6 +63,7 @@ def conduct(
     plan = plan_trial(
         bench, worker, workload, count=count, load=load, is_pilot=is_pilot, repeats=repeats
     )
+    replay = bench.experiment.replays.get(workload.name)
     mix = draw_mix(
         plan,
         contender=worker.contender,
@@ -69,7 +71,7 @@ def conduct(
         is_in_sequence=workload.is_in_sequence,
         described=bench.experiment.described,
         messages=bench.messages,
-        replay=bench.experiment.replays.get(workload.name),
+        replay=replay,
     )
     if mix:
         plan = replace(plan, count=mix.first_seqs[-1])
@@ -83,16 +85,29 @@ def conduct(
     watch.begin()
     before = bench.monitor.read()
     use_before = worker.read_limits()
+    # a recorded job may take longer than a trial may be silent
+    longest_s = replay.longest_s if replay else _stand_in_s(plan)
+    stall_s = bench.experiment.stall_s + longest_s
     pinger = _begin_pings(bench, worker, workload) if plan.measure == "ping" else None
     if load is None:
         bench.send(plan, mix=mix)
         why_over = follow(
-            bench, worker, plan=plan, look=watch.look, sent_in_all=lambda _: plan.count
+            bench,
+            worker,
+            plan=plan,
+            look=watch.look,
+            sent_in_all=lambda _: plan.count,
+            stall_s=stall_s,
         )
     else:
         with Sending(bench, plan=plan, load=load, mix=mix) as sending:
             why_over = follow(
-                bench, worker, plan=plan, look=watch.look, sent_in_all=sending.sent_in_all
+                bench,
+                worker,
+                plan=plan,
+                look=watch.look,
+                sent_in_all=sending.sent_in_all,
+                stall_s=stall_s,
             )
     pings = pinger.end() if pinger else None
     end_ns = time.time_ns()
@@ -127,6 +142,13 @@ def conduct(
         ),
     )
     return result, view
+
+
+def _stand_in_s(plan: PlannedTrial) -> float:
+    """Return how long the longest stand-in of a plan takes, seconds; 0 without any."""
+    kind = JOB_KINDS[STAND_IN]
+    jobs = [one for one in plan.parts or (plan,) if one.kind == STAND_IN]
+    return max((rough_job_s(kind, one.parameters) for one in jobs), default=0.0)
 
 
 def measured_rate_per_s(view: TrialView) -> float:

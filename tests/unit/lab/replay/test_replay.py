@@ -140,6 +140,18 @@ def test_a_task_with_arguments_is_called_itself(file: Path) -> None:
     assert replay.source.left_out == {"published by order": 2}
 
 
+def test_a_trial_may_be_silent_for_the_longest_attempt(file: Path) -> None:
+    """A recorded job may take longer than a trial otherwise may be silent."""
+    jobs = [
+        RecordedJob(task="a", at_s=1, states=CORE, outcome="retried", task_id="1" * 16),
+        RecordedJob(task="a", at_s=2, states={"io_wait": 40.0}, attempt=1, task_id="1" * 16),
+        RecordedJob(task="a", at_s=3, states={"io_wait": 30.0}),
+    ]
+    write_recording(file, jobs)
+
+    assert _replay(file).longest_s == 40.0
+
+
 def test_an_unknown_task_is_a_fault_with_the_nearest(file: Path) -> None:
     """Nothing is started."""
     write_recording(file, jobs_of("shop.thumbnail", [1.0], CORE))
