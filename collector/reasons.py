@@ -56,6 +56,7 @@ class Code(StrEnum):
     WORKER_EXITED = "worker-exited"
     WORKER_OOM_KILLED = "worker-oom-killed"
     STALLED = "stalled"
+    MESSAGES_OPEN = "messages-open"
     BROKER_LOST = "broker-lost"
     FLOWER_SILENT = "flower-silent"
     RATE_LIMIT_UNCONFIRMED = "rate-limit-unconfirmed"

@@ -6,8 +6,8 @@ were written, so that a message is known before the execution that publishes it 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ from poolbench.records import OUTCOME_OF_STATE, Moment
 class _Message:
     """One message of a job."""
 
+    #: Name of its task.
+    kind: str = ""
     #: How often a job has published it.
     announced: int = 0
     #: Nonces of its executions that have ended.
@@ -37,10 +39,13 @@ class _Job:
     @property
     def has_ended(self) -> bool:
         """Return whether each message has ended as often as it was sent."""
-        return bool(self.root) and all(
-            len(one.ended) >= max(1, one.announced + (task_id == self.root))
-            for task_id, one in self.messages.items()
-        )
+        return bool(self.root) and not any(self.open_kinds())
+
+    def open_kinds(self) -> Iterator[str]:
+        """Yield the name of the task of each message that has not."""
+        for task_id, one in self.messages.items():
+            if len(one.ended) < max(1, one.announced + (task_id == self.root)):
+                yield one.kind
 
 
 class OpenJobs:
@@ -53,6 +58,7 @@ class OpenJobs:
         """Count one line; return whether its job has ended."""
         job, task_id = self._jobs[line["seq"]], line["task_id"]
         message = job.messages[task_id]
+        message.kind = line["kind"]
         match line["m"]:
             case Moment.PUBLISHED:
                 message.announced += 1
@@ -67,3 +73,8 @@ class OpenJobs:
                 if not job.root:
                     job.root, job.root_ns = task_id, line["t_ns"]
         return job.has_ended
+
+    def describe_open(self) -> list[str]:
+        """Return the tasks of the messages that have not ended, with their number, most first."""
+        counts = Counter(kind for job in self._jobs.values() for kind in job.open_kinds())
+        return [f"{count:,} {kind}" for kind, count in counts.most_common()]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from collector.reasons import Code, Reason
+from collector.reasons import Code, Parameter, Reason
 from collector.run_manifest import PlannedTrial, TrialResult, WorkerGroup, Workload
 from lab.experiment.arrivals import MAX_JOBS, Load
 from lab.experiment.worker_settings import instances
@@ -219,10 +219,19 @@ def follow(
         if not worker.is_alive and quiet_s > 1.0:
             return worker.exit_reason(**missing)
         if quiet_s > stall_s:
-            return Reason.of(Code.STALLED, stall_s=stall_s, **missing)
+            return stall_reason(view, stall_s=stall_s, **missing)
         look()
     # other workers of the contender may have done all jobs
     return None if worker.is_alive else worker.exit_reason(sent=sent, missing=0)
+
+
+def stall_reason(view: TrialView, *, stall_s: float, sent: int, missing: int) -> Reason:
+    """Return the reason of a trial without lines, with what an app's jobs wait for, if known."""
+    messages = view.open_jobs.describe_open() if view.open_jobs else []
+    known: dict[str, Parameter] = {"stall_s": stall_s, "sent": sent, "missing": missing}
+    if not messages:
+        return Reason.of(Code.STALLED, **known)
+    return Reason.of(Code.MESSAGES_OPEN, messages=messages, **known)
 
 
 def _limit_rates(

@@ -27,7 +27,8 @@ from lab.trial.context import Bench, LabWorker
 from lab.trial.plan import draw_mix, plan_trial
 from lab.trial.queues import spread
 from poolbench.errors import StackError
-from poolbench.jobs import STAND_IN, kind_of
+from poolbench.format import listed
+from poolbench.jobs import STAND_IN, WorkClass, kind_of
 from poolbench.keys import worker_name
 from poolbench.pipe import RECORDER_GROUPS
 from poolbench.pools import POOLS
@@ -269,6 +270,9 @@ def first_jobs(
     """Return the parameters and the number of the warm-up jobs that reach every slot."""
     if kind_of(kind).is_cpu_bound:
         return dict(parameters), min(slots, MAX_WARM_UP_CPU_JOBS)
+    if kind_of(kind).work_class is WorkClass.UNKNOWN:
+        # the effects of an app's tasks are real, and their duration is unknown
+        return dict(parameters), slots
     if kind == STAND_IN:
         return {"wait_ms": FIRST_WAIT_MS}, slots
     if "delay_ms" not in parameters:
@@ -331,6 +335,7 @@ def _end_pilots(
         if worker.is_oom_killed:
             continue
         _check_alive(worker, is_late=time.monotonic() > deadline_s)
+        _check_first_jobs(bench, worker, trial=trial)
         if len(bench.follower.view(trial).ended) >= bench.trials[trial].plan.count:
             bench.record(trial, end_ns=time.time_ns())
             ended.append((trial, bench.follower.forget(trial)))
@@ -344,6 +349,22 @@ def _end_killed(bench: Bench, pilots: dict[int, LabWorker]) -> None:
         missing = sent - len(bench.follower.forget(trial).ended)
         reason = pilots.pop(trial).exit_reason(sent=sent, missing=missing)
         bench.record(trial, end_ns=time.time_ns(), reasons=(reason,))
+
+
+def _check_first_jobs(bench: Bench, worker: LabWorker, *, trial: int) -> None:
+    """Check that the first jobs of a user's app do not wait for messages that never end.
+
+    Raises:
+        StackError: if no line has come for `Experiment.stall_s`, with the messages.
+    """
+    view, stall_s = bench.follower.view(trial), bench.experiment.stall_s
+    messages = view.open_jobs.describe_open() if view.open_jobs else []
+    if messages and time.monotonic() - view.last_line_at_s > stall_s:
+        raise StackError(
+            f"{worker.contender.name}: first jobs don't end, and no record arrived for "
+            f"{stall_s:g} s; no end of {listed(messages)}. If no worker consumes their queue, add "
+            f"it to queues; else raise stall_s (log: {worker.child.log})"
+        )
 
 
 def _check_alive(worker: LabWorker, *, is_late: bool) -> None:

@@ -21,6 +21,7 @@ from collector.run_manifest import Workload as PlannedWorkload
 from collector.schema import RECORD_SCHEMA
 from collector.summary import Summary, describe
 from collector.worker_figures import PingAnswers
+from lab.instruments.open_jobs import OpenJobs
 from lab.instruments.remote_control import WorkerSettings, unmet
 from lab.instruments.stream_follower import TrialView
 from lab.run import conductor
@@ -225,6 +226,15 @@ def trials_that_end_early(path: Path) -> None:
     bench.follower.read = lambda **_: setattr(silent, "last_line_at_s", -1e9)
     for worker in (cast("Any", SimpleNamespace(is_alive=True)), *workers):
         runner.follow(bench, worker, plan=Mock(parts=()), look=Mock(), sent_in_all=lambda _: 9)
+    silent.open_jobs = OpenJobs()
+    silent.take({"m": "received", "seq": 0, "task_id": "a", "kind": "shop.mail", "t_ns": 1})
+    runner.follow(
+        bench,
+        cast("Any", SimpleNamespace(is_alive=True)),
+        plan=Mock(parts=()),
+        look=Mock(),
+        sent_in_all=lambda _: 9,
+    )
     with pytest.MonkeyPatch.context() as patch:
         # patched, since only the count of events matters here
         for name in ("measure_job_cost", "used", "Watch"):
