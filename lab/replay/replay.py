@@ -162,18 +162,23 @@ def read_replays(
     if tasks:
         executions = executions.filter(pl.col("kind").is_in(tasks))
     begin_ns = min(one.begin_ns for one in recording.sessions)
-    left_out: Counter[str] = Counter()
-    others = recording.jobs.join(executions.select("nonce"), on="nonce", how="anti")
-    chosen = others.filter(pl.col("kind").is_in(tasks)) if tasks else others
-    for outcome in chosen["outcome"]:
-        left_out[_NOT_RUN.get(outcome, "without a known end")] += 1
     rows = executions.sort("received_ns", "started_ns").select(_COLUMNS).iter_rows(named=True)
-    every = [_job(attempts, left_out=left_out) for attempts in _by_job(rows)]
-    jobs = [
-        job
-        for job in _without_children(every, tasks=calls, left_out=left_out)
-        if from_s <= (job.due_ns - begin_ns) / 1e9 < to_s
-    ]
+    every = [_job(attempts) for attempts in _by_job(rows)]
+    within = [job for job in every if from_s <= (job.due_ns - begin_ns) / 1e9 < to_s]
+    publishers = _called_publishers(every, tasks=calls)
+    jobs = [job for job in within if job.key not in publishers]
+    others = recording.jobs.join(executions.select("nonce"), on="nonce", how="anti").filter(
+        pl.col("kind").is_in(tasks) if tasks else pl.lit(value=True),
+        (pl.coalesce("published_ns", "received_ns", "started_ns") - begin_ns).is_between(
+            from_s * 1e9, to_s * 1e9, closed="left"
+        ),
+    )
+    left_out = Counter(_NOT_RUN.get(one, "without a known end") for one in others["outcome"])
+    left_out.update(
+        f"published by {publishers[job.key]}" for job in within if job.key in publishers
+    )
+    if repeated := sum(job.repeated for job in jobs):
+        left_out["delivered again"] = repeated
     if not jobs:
         problem = "no finished execution is in this part of the recording"
         raise UsageError(Fault(where=source.file, problem=problem, remedy="take a longer part"))
@@ -220,6 +225,8 @@ class _RecordedJob:
     #: Rows of executions; before each but the first, its countdown, seconds.
     attempts: tuple[Mapping[str, Any], ...]
     countdowns_s: tuple[float, ...]
+    #: Executions of a message that was delivered again, without the last.
+    repeated: int
 
 
 def _check_tasks(tasks: Sequence[str], *, field: str, recording: Recording) -> None:
@@ -248,29 +255,26 @@ def _by_job(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield attempts
 
 
-def _without_children(
-    jobs: Sequence[_RecordedJob], *, tasks: Mapping[str, AppCall], left_out: Counter[str]
-) -> Iterator[_RecordedJob]:
-    """Yield the jobs that no job of these tasks published, directly or through others."""
+def _called_publishers(
+    jobs: Sequence[_RecordedJob], *, tasks: Mapping[str, AppCall]
+) -> dict[tuple[int, str], str]:
+    """Return the jobs that jobs of these tasks published, directly or not; each with that task."""
     if not tasks:
-        yield from jobs
-        return
+        return {}
     known = {job.key: job for job in jobs}
+    found = {}
     for job in jobs:
         above = known.get(job.parent)
         while above is not None and above.task not in tasks:
             above = known.get(above.parent)
-        if above is None:
-            yield job
-        else:
-            left_out[f"published by {above.task}"] += 1
+        if above is not None:
+            found[job.key] = above.task
+    return found
 
 
-def _job(attempts: list[dict[str, Any]], *, left_out: Counter[str]) -> _RecordedJob:
+def _job(attempts: list[dict[str, Any]]) -> _RecordedJob:
     """Return a job; a message that was delivered again is one execution."""
     single = [*{row["attempt"]: row for row in attempts}.values()]
-    if repeated := len(attempts) - len(single):
-        left_out["delivered again"] += repeated
     first, last = single[0], single[-1]
     published_ns = first["published_ns"]
     due_ns = first["received_ns"] or first["started_ns"] if published_ns is None else published_ns
@@ -286,6 +290,7 @@ def _job(attempts: list[dict[str, Any]], *, left_out: Counter[str]) -> _Recorded
         countdown_s=max(0.0, (first["eta_ns"] - due_ns) / 1e9) if first["eta_ns"] else 0.0,
         is_failure=last["outcome"] in _FAILED,
         attempts=tuple(single),
+        repeated=len(attempts) - len(single),
         countdowns_s=tuple(
             max(0.0, ((after["eta_ns"] or after["received_ns"]) - before["finished_ns"]) / 1e9)
             for before, after in itertools.pairwise(single)

@@ -170,3 +170,11 @@ def test_more_jobs_than_recorded_begin_again(file: Path) -> None:
     assert len(replay.mix(9).order) == 9
     assert due_s == sorted(due_s)
     assert (len(due_s) - 1) / due_s[-1] == pytest.approx(4.0)
+
+
+def test_only_what_the_part_lacks_is_counted(file: Path) -> None:
+    """A job without an end that was published after the part is not missing in it."""
+    jobs = [RecordedJob(task="a", at_s=9, states=CORE, outcome=""), *jobs_of("a", [1.0], CORE)]
+    write_recording(file, jobs)
+
+    assert _replay(file, to_s=5.0).source.left_out == {}
