@@ -54,7 +54,7 @@ class Levels:
             "m": Moment.LEVELS.value,
             "t_ns": time.time_ns(),
             "processes": len(pids),
-            "connections": _connections(pids),
+            **_connections(pids),
             "rss_bytes": _rss_bytes(pids),
             **self._pss(pids),
             "cpu_s": round(sum(map(_cpu_s, pids)), 6),
@@ -97,7 +97,7 @@ class Levels:
         for file in self._cpu_stats:
             with contextlib.suppress(OSError, ValueError):
                 counts = dict(
-                    line.split() for line in file.read_text(encoding="ascii").splitlines()
+                    line.split() for line in file.read_text(encoding="utf-8").splitlines()
                 )
                 if "nr_throttled" in counts:
                     are_known = True
@@ -156,19 +156,24 @@ def _rss_bytes(pids: list[int]) -> int:
     return pages * _PAGE_BYTES
 
 
-def _connections(pids: list[int]) -> int:
-    """Return the number of TCP sockets that the processes have open."""
+def _connections(pids: list[int]) -> dict[str, int]:
+    """Return the number of TCP sockets that the processes have open; empty if that is hidden."""
     sockets: set[bytes] = set()
     for pid in pids:
-        with contextlib.suppress(OSError):
+        try:
             for fd in Path(f"/proc/{pid}/fd").iterdir():
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(FileNotFoundError):
                     target = str(fd.readlink())
                     if target.startswith("socket:["):
                         sockets.add(target[8:-1].encode())
+        except PermissionError:  # noqa: PERF203 -- each may have ended
+            return {}
+        except OSError:
+            # the process has ended
+            continue
     found = 0
     for table in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
             rows = Path(f"/proc/{pids[0]}/net/{table}").read_bytes().splitlines()[1:]
             found += sum(row.split(None, 10)[9] in sockets for row in rows)
-    return found
+    return {"connections": found}

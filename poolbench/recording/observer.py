@@ -158,7 +158,7 @@ def reason_of(error: Exception) -> str:
     """Return why the states of a worker's threads can't be read."""
     if not isinstance(error, PermissionError):
         return str(error)
-    scope = PTRACE_SCOPE.read_text(encoding="ascii").strip() if PTRACE_SCOPE.exists() else "0"
+    scope = PTRACE_SCOPE.read_text(encoding="utf-8").strip() if PTRACE_SCOPE.exists() else "0"
     if scope != "0":
         return f"kernel.yama.ptrace_scope is {scope}; 0 allows reading what threads wait for"
     return "the worker runs as another user than its recorder, or has changed its user"

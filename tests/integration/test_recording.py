@@ -129,7 +129,7 @@ def test_what_a_slot_did_is_charged_to_its_job(name: str, start: Start, tmp_path
     if name != "prefork":
         assert states == {}
         assert 0 < finished["running_ns"] < wall_ns / 2
-        assert sum(line.get("io_wait_ns", 0) for line in levels) > 0.5e9
+        assert sum(line.get("io_wait_ns", 0) for line in levels) > 0.1e9
     else:
         assert finished["running_ns"] is None
         assert states.keys() == {finished["nonce"]}

@@ -79,6 +79,19 @@ def test_a_worker_that_is_gone_has_no_levels() -> None:
         assert Levels(worker.pid).line(sampler_cpu_s=0.0, loop_states={}) == b""
 
 
+def test_connections_that_are_hidden_are_not_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The descriptors of another user's process can't be read."""
+
+    def refuse(_: Path) -> Iterator[Path]:
+        raise PermissionError(1, "Operation not permitted")
+
+    levels = Levels(os.getppid())
+    pids = list(levels.pids())
+    monkeypatch.setattr(levels, "pids", lambda: pids)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert "connections" not in json.loads(levels.line(sampler_cpu_s=0.0, loop_states={}))
+
+
 def test_throttling_is_the_sum_of_the_groups_around_it(tmp_path: Path) -> None:
     """A quota may be set for any of them; version 1 counts ns, version 2 µs."""
     inner = tmp_path / "inner" / "cpu.stat"
