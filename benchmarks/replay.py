@@ -31,15 +31,15 @@ from rich.table import Table
 
 from collector.recording import read_recording
 from collector.store import RunFolder
-from lab.fixtures.upstream import open_upstream
-from lab.system.redis_server import RedisServer
+from lab.system import children
+from lab.system.redis_server import RedisServer, free_port
 from poolbench.errors import ExitCode, StackError
 from poolbench.stand_in import work
 
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Pools, each with its slots.
-POOLS = {"prefork": 4, "threads": 8, "gevent": 20}
+POOLS = {"prefork": 2, "threads": 2, "gevent": 10}
 
 #: Greatest deviations of a replay: of the service time, the throughput and the p95 of the wait.
 SERVICE, THROUGHPUT, WAIT = 0.05, 0.05, 0.15
@@ -98,10 +98,11 @@ def _whole(value: object) -> int:
 
 
 class Shop:
-    """A copy of the example app, with a broker and a supplier of its own."""
+    """A copy of the example app, with a broker and suppliers of its own."""
 
-    def __init__(self, *, python: Path, folder: Path, server: RedisServer, supplier: str) -> None:
+    def __init__(self, *, python: Path, folder: Path, server: RedisServer) -> None:
         self._python = python
+        self._supplier_port = free_port()
         self.folder = folder / "shop"
         ignored = shutil.ignore_patterns(".venv", "*.sqlite3*", "sent-mail", "__pycache__")
         shutil.copytree(ROOT / "examples" / "shop", self.folder, ignore=ignored)
@@ -115,7 +116,7 @@ class Shop:
             "PYTHONPATH": str(packages),
             "CELERY_BROKER_URL": server.url(),
             "CELERY_RESULT_BACKEND": server.url(),
-            "SHOP_SUPPLIER_URL": supplier,
+            "SHOP_SUPPLIER_URL": f"http://127.0.0.1:{self._supplier_port}",
         }
         self.run("manage.py", "migrate", "--run-syncdb")
 
@@ -134,6 +135,16 @@ class Shop:
         options = {"--rate": rate_per_s, "--for": for_s, "--seed": 1}
         texts = [str(text) for option in options.items() for text in option]
         self.run("-c", _CUSTOMERS, *texts)
+
+    @contextlib.contextmanager
+    def supplier(self) -> Iterator[None]:
+        """Run the service that knows prices; a fresh one answers as the one before it did."""
+        command = [sys.executable, "-m", "upstream", "--host", "127.0.0.1"]
+        command += ["--port", str(self._supplier_port)]
+        with children.start(command, name="supplier", log=self.folder / "supplier.log") as child:
+            url = f"http://127.0.0.1:{self._supplier_port}/health"
+            child.await_up(lambda: children.responds(url), within_s=START_S)
+            yield
 
     @contextlib.contextmanager
     def worker(self, *, pool: str, slots: int, record: Path) -> Iterator[None]:
@@ -167,18 +178,21 @@ def record(shop: Shop, client: redis.Redis, *, pool: str, rate_per_s: float, hal
     file = shop.folder / f"{pool}.pbrec"
     with shop.worker(pool=pool, slots=POOLS[pool], record=file):
         # the first jobs of a fresh worker import and connect
-        shop.sell(rate_per_s=rate_per_s, for_s=3.0)
-        for _ in range(2):
-            time.sleep(2.0)
-            shop.sell(rate_per_s=rate_per_s, for_s=half_s)
-            deadline_s = time.monotonic() + REST_S
-            while client.llen("default") or client.llen("mail") or client.hlen("unacked"):
-                if time.monotonic() > deadline_s:
-                    raise StackError(f"{pool} did not do its jobs in {REST_S:.0f} s")
-                time.sleep(0.2)
-            # retries wait for their countdown
-            time.sleep(4.0)
+        for for_s in (3.0, half_s, half_s):
+            with shop.supplier():
+                shop.sell(rate_per_s=rate_per_s, for_s=for_s)
+                _await_rest(client, pool=pool)
     return file
+
+
+def _await_rest(client: redis.Redis, *, pool: str) -> None:
+    deadline_s = time.monotonic() + REST_S
+    while client.llen("default") or client.llen("mail") or client.hlen("unacked"):
+        if time.monotonic() > deadline_s:
+            raise StackError(f"{pool} did not do its jobs in {REST_S:.0f} s")
+        time.sleep(0.2)
+    # retries wait for their countdown
+    time.sleep(4.0)
 
 
 def replay(file: Path, *, pool: str, from_s: float, to_s: float, folder: Path) -> list[Path]:
@@ -347,7 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="of an environment with examples/shop/requirements.txt",
     )
     parser.add_argument("--seconds", type=float, default=120.0, help="of recording, both halves")
-    parser.add_argument("--rate", type=float, default=6.0, help="events a second")
+    parser.add_argument("--rate", type=float, default=10.0, help="events a second")
     parser.add_argument("--pool", choices=POOLS, action="append", help="only these pools")
     parser.add_argument("--keep", type=Path, help="folder for the recordings and results")
     parser.add_argument("--details", action="store_true", help="print the times of each task")
@@ -374,9 +388,8 @@ def _one_pool(
     pool: str, *, options: argparse.Namespace, folder: Path, table: Table, console: Console
 ) -> bool:
     folder.mkdir(parents=True)
-    with RedisServer(folder=folder) as server, open_upstream(folder) as upstream:
-        supplier = f"http://127.0.0.1:{upstream['POOLBENCH_UPSTREAM_PORT']}"
-        shop = Shop(python=options.python, folder=folder, server=server, supplier=supplier)
+    with RedisServer(folder=folder) as server:
+        shop = Shop(python=options.python, folder=folder, server=server)
         client = redis.Redis.from_url(server.url())
         half_s = options.seconds / 2
         file = record(shop, client, pool=pool, rate_per_s=options.rate, half_s=half_s)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from collector.recording import Recording
+from poolbench.stand_in import FIRST_SHARE
 
 #: The segments of an execution, ns; the memory in bytes.
 SEGMENT_COLUMNS = (
@@ -137,8 +138,8 @@ def _loop_waits(starts: _Times, *, walls: _Times, turns: _Times) -> _Times:
     """Return the waits with which jobs on one loop would take as long as they took.
 
     Of a recorded job it is known how long it ran, and not how long it was ready while others ran.
-    As in a replay, each job runs for the first half of that from its start on, waits, and runs for
-    the other half after those that were ready before. The waits are corrected until the durations
+    As in a replay, each job runs for most of that from its start on, waits, and runs for the rest
+    after those that were ready before. The waits are corrected until the durations
     are the recorded ones.
     """
     rest = np.maximum(walls - turns, 0.0)
@@ -150,13 +151,13 @@ def _loop_waits(starts: _Times, *, walls: _Times, turns: _Times) -> _Times:
 
 
 def loop_durations(starts: _Times, *, turns: _Times, waits: _Times) -> _Times:
-    """Return how long stand-ins on one loop take: each waits between two halves of its turn."""
-    halves = turns / 2
-    ran = np.concatenate([halves, halves])
-    ready = np.concatenate([starts, starts + halves + waits])
+    """Return how long stand-ins on one loop take: each waits between two parts of its turn."""
+    first = turns * FIRST_SHARE
+    ran = np.concatenate([first, turns - first])
+    ready = np.concatenate([starts, starts + first + waits])
     order = np.argsort(ready, kind="stable")
     done = np.cumsum(ran[order])
-    # each half begins when the job is ready and the half before it has ended
+    # each part begins when the job is ready and the part before it has ended
     ends = np.empty_like(ready)
     ends[order] = done + np.maximum.accumulate(ready[order] - (done - ran[order]))
     return np.asarray(ends[len(starts) :] - starts)
