@@ -282,6 +282,8 @@ class SlotStates:
         #: Running executions, with their threads, by nonce.
         self._running: dict[bytes, tuple[_Thread, _Job]] = {}
         self._ended: list[_Job] = []
+        #: Of event loops' threads since they were taken, ns by column.
+        self._loop_states: dict[str, int] = {}
         self._round = 0
         self._sampled_at_ns = time.monotonic_ns()
 
@@ -324,14 +326,17 @@ class SlotStates:
 
     def take_loop_states(self) -> dict[str, int]:
         """Return what the threads of event loops did since the last call, ns; empty without any."""
-        found: dict[str, int] = {}
         for process in self._processes.values():
             for thread in process.threads.values():
-                if thread.loop is not None:
-                    charge, thread.loop = thread.loop, Charge()
-                    for name, ns in charge.states(charge.span_ns).items():
-                        found[name] = found.get(name, 0) + ns
+                self._settle_loop(thread)
+        found, self._loop_states = self._loop_states, {}
         return found
+
+    def _settle_loop(self, thread: _Thread) -> None:
+        if thread.loop is not None:
+            charge, thread.loop = thread.loop, Charge()
+            for name, ns in charge.states(charge.span_ns).items():
+                self._loop_states[name] = self._loop_states.get(name, 0) + ns
 
     def _note_start(self, fields: dict[bytes, bytes]) -> None:
         if b"thread_id" not in fields:
@@ -397,6 +402,7 @@ class SlotStates:
 
     def _end(self, thread: _Thread) -> None:
         """End the jobs of a thread that is gone."""
+        self._settle_loop(thread)
         thread.reader.close()
         for job in thread.jobs:
             job.ended_ns = job.ended_ns or time.time_ns()
