@@ -9,7 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from collector.recording import RecordedWorker, Recording
-from lab.advise.model import Demand, Feature, Setting, TaskDemand
+from lab.advise.model import CELERY_PREFETCH, Demand, Feature, Setting, TaskDemand
 from lab.replay.segments import with_segments
 from poolbench.errors import Fault, UsageError
 from report import format as fmt
@@ -36,6 +36,12 @@ UNFINISHED_SHARE = 0.05
 #: Least share of the busy time of which it is known whether it computed or waited.
 KNOWN_SHARE = 0.8
 
+#: Growth of a worker within a day from which it needs new processes, bytes, and the shortest
+#: recording that shows it, seconds: memory grows with a process's first jobs in any case.
+LEAK_BYTES = 500_000_000
+LEAK_SPAN_S = 600.0
+_DAY_S = 86_400.0
+
 #: Features that are only set until something happens: whether it did.
 _HAS_EFFECT: Mapping[str, Callable[[Profile], bool]] = {
     **dict.fromkeys(
@@ -44,9 +50,7 @@ _HAS_EFFECT: Mapping[str, Callable[[Profile], bool]] = {
     ),
     **dict.fromkeys(
         ("max tasks per child", "max memory per child"),
-        lambda profile: any(
-            task.growth_bytes is not None and task.growth_bytes.low > 0 for task in profile.tasks
-        ),
+        lambda profile: _grows_bytes(profile, within_s=_DAY_S) > LEAK_BYTES,
     ),
     "survival of a job's crash": lambda profile: any(task.lost for task in profile.tasks),
     "soft shutdown": lambda _: False,
@@ -113,8 +117,9 @@ def _today(workers: Sequence[RecordedWorker], *, available: float) -> Setting:
 
 
 def _prefetch_multiplier(worker: RecordedWorker) -> int | None:
+    """Return the multiplier in effect; None for Celery's default."""
     found = worker.effective.get("prefetch_multiplier")
-    return int(found) if isinstance(found, int | float) else None
+    return found if isinstance(found, int) and found != CELERY_PREFETCH else None
 
 
 def _is_acked_late(recording: Recording) -> bool:
@@ -191,6 +196,17 @@ def _features(profile: Profile) -> Iterator[Feature]:
         has_effect = _HAS_EFFECT.get(one.feature)
         is_used = has_effect(profile) if has_effect else one.executions > 0
         yield Feature(name=one.feature, is_used=is_used, lost_in=lost)
+
+
+def _grows_bytes(profile: Profile, *, within_s: float) -> float:
+    """Return the growth of memory that jobs are proved to leave behind within a time, bytes."""
+    if profile.span_s < LEAK_SPAN_S:
+        return 0.0
+    return within_s * sum(
+        task.jobs_per_s * max(0.0, task.growth_bytes.low)
+        for task in profile.tasks
+        if task.growth_bytes
+    )
 
 
 def _gaps(profile: Profile, *, demand: Demand) -> Iterator[str]:

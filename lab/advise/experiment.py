@@ -41,9 +41,6 @@ PACE_STRETCH, PACE_JOBS, LONGEST_PACE_S = 2.0, 60, 60.0
 #: A trial without a line for this time is stopped, seconds, in addition to the longest job.
 STALL_S = 20.0
 
-#: Celery's prefetch multiplier if none is set.
-CELERY_PREFETCH = 4
-
 #: Precision of the search for the length of a trial.
 _NARROW = 1.02
 
@@ -224,8 +221,8 @@ def _lasting(workload: Workload, *, span_s: float) -> Workload:
 def contender(setting: Setting, *, demand: Demand, name: str) -> Contender:
     """Return a setting as a contender, with what the app asks of every worker."""
     settings: dict[str, SettingValue] = {}
-    if setting.prefetch_multiplier not in (None, CELERY_PREFETCH):
-        settings["prefetch_multiplier"] = setting.prefetch_multiplier or 0
+    if setting.prefetch_multiplier is not None:
+        settings["prefetch_multiplier"] = setting.prefetch_multiplier
     if demand.is_acked_late:
         settings["acks_late"] = True
     return Contender(

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from report.statistics.ratios import Median
 
+#: Celery's prefetch multiplier if none is set.
+CELERY_PREFETCH = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDemand:
@@ -51,7 +54,7 @@ class Setting:
     slots: int
     #: Number of workers that are started alike.
     workers: int = 1
-    #: Messages that a worker reserves for each slot; None for Celery's default.
+    #: Messages that a worker reserves for each slot; None for `CELERY_PREFETCH`.
     prefetch_multiplier: int | None = None
 
     @property

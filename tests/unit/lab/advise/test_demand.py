@@ -80,6 +80,22 @@ def test_a_limit_that_struck_is_used_and_one_that_did_not_is_only_set(tmp_path: 
     assert "threads" in use.lost_in
 
 
+@pytest.mark.parametrize(("duration_s", "is_used"), [(120, False), (700, True)])
+def test_children_have_to_be_replaced_if_jobs_leave_memory_behind(
+    tmp_path: Path, duration_s: float, *, is_used: bool
+) -> None:
+    """10 kB a job are 8 GB a day; two minutes don't show it, since first jobs need memory too."""
+    found = demand_of(
+        tmp_path / "shop.pbrec",
+        fetches(duration_s=duration_s, grown_bytes=10_000),
+        worker={"options": {"max_tasks_per_child": 100}},
+    )
+    (feature,) = found.features
+
+    assert (feature.name, feature.is_used) == ("max tasks per child", is_used)
+    assert "threads" in feature.lost_in
+
+
 @pytest.mark.parametrize(
     ("jobs", "app", "gap"),
     [
