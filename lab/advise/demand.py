@@ -244,7 +244,7 @@ def _gaps(profile: Profile, *, demand: Demand) -> Iterator[str]:
     unknown = sum(
         demand.share_of(task)
         for task, seen in zip(demand.tasks, _ran(profile), strict=True)
-        if seen.cpu_s is None and seen.sampled_share < KNOWN_SHARE
+        if seen.cpu_s is seen.running_share is None and seen.sampled_share < KNOWN_SHARE
     )
     if unknown > 1 - KNOWN_SHARE:
         yield (

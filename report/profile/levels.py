@@ -21,6 +21,9 @@ _POINTS = 120
 _WARM_UP = 1 / 3
 _LEAST_S = 60
 
+#: Celery's own prefetch multiplier.
+_DEFAULT_MULTIPLIER = 4
+
 _NS_PER_S = 1_000_000_000
 
 Times = npt.NDArray[np.int64]
@@ -87,7 +90,7 @@ def prefetch_use(recording: Recording) -> tuple[PrefetchUse, ...]:
         if session.worker is None or settled.is_empty():
             continue
         slots, is_fixed = slots_of(recording, session=at)
-        multiplier = multiplier_of(session)
+        multiplier = _multiplier(session)
         found.append(
             PrefetchUse(
                 worker=session.worker.name,
@@ -100,19 +103,15 @@ def prefetch_use(recording: Recording) -> tuple[PrefetchUse, ...]:
     return tuple(found)
 
 
-def multiplier_of(session: Session) -> int | None:
+def _multiplier(session: Session) -> int | None:
     """Return the prefetch multiplier that was asked for; None if unknown."""
     worker = session.worker
     if worker is None:
         return None
     given = worker.options.get("prefetch_multiplier")
     if given is None:
-        given = worker.settings.get("worker_prefetch_multiplier", DEFAULT_MULTIPLIER)
+        given = worker.settings.get("worker_prefetch_multiplier", _DEFAULT_MULTIPLIER)
     return given if isinstance(given, int) else None
-
-
-#: Celery's own prefetch multiplier.
-DEFAULT_MULTIPLIER = 4
 
 
 def level(recording: Recording, *, name: str) -> Level | None:

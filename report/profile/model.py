@@ -54,8 +54,7 @@ class TaskProfile:
     wall_s: Tail
     wall_mean_s: float
     wall_max_s: float
-    #: Mean CPU time of the job's thread or, where slots share a thread, of its greenlet or
-    #: coroutine (then the time that it ran); None if unknown.
+    #: Mean CPU time of the job's thread; None where slots share a thread.
     cpu_s: float | None = None
     #: Mean CPU time of ended child processes; None where slots share a process.
     child_cpu_s: float | None = None
@@ -262,15 +261,3 @@ class Profile:
     def executions(self) -> int:
         """Return the number of executions with a start and an end."""
         return sum(task.executions for task in self.tasks)
-
-    @property
-    def cpu_s_per_job(self) -> float | None:
-        """Return the mean CPU time of an execution over all tasks; None if unknown for any."""
-        known = [(task.executions, task.cpu_s) for task in self.tasks]
-        if not self.executions or any(cpu_s is None for _, cpu_s in known):
-            return None
-        return sum(count * (cpu_s or 0.0) for count, cpu_s in known) / self.executions
-
-    def task(self, name: str) -> TaskProfile | None:
-        """Return a task; None if there is none of that name."""
-        return next((one for one in self.tasks if one.name == name), None)

@@ -60,7 +60,6 @@ def _task(
     states = _states(ended)
     blocked = ended["blocked_ns"].drop_nulls()
     bursts = _bursts(jobs, within=within)
-    cpu_ns = ended.select(pl.coalesce("cpu_ns", "running_ns"))["cpu_ns"]
     return TaskProfile(
         name=jobs["kind"][0],
         executions=ended.height,
@@ -72,7 +71,7 @@ def _task(
         wall_s=percentiles(wall_ns, unit=_NS_PER_S),
         wall_mean_s=total_ns / ended.height / _NS_PER_S if ended.height else 0.0,
         wall_max_s=(_largest(wall_ns) or 0) / _NS_PER_S,
-        cpu_s=_mean(cpu_ns, unit=_NS_PER_S),
+        cpu_s=_mean(ended["cpu_ns"], unit=_NS_PER_S),
         child_cpu_s=_mean(ended["child_cpu_ns"], unit=_NS_PER_S),
         states=states,
         sampled_share=sum(states.values()),
