@@ -142,11 +142,6 @@ class Session:
     #: The app's tasks with their own options, by task.
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    @property
-    def duration_s(self) -> float:
-        """Return the time that the file has of it, seconds."""
-        return (self.end_ns - self.begin_ns) / 1e9
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineCounts:

@@ -43,6 +43,9 @@ _BURSTY = 2.0
 #: Largest difference of two clocks that is ignored, ns.
 _CLOCK_NS = 1_000_000
 
+#: Reasons why a recording ends as it should; a file that is being written has none.
+_EXPECTED_ENDS = ("", "worker", "time")
+
 #: Growth of memory worth a line, bytes in a day at the recorded rate.
 _GROWTH_BYTES = 50e6
 
@@ -283,6 +286,13 @@ def _incomplete(recording: Recording) -> Iterator[Unknown]:
             why="the recording ended before, or their process was killed",
             remedy="Record for longer.",
         )
+    for session in recording.sessions:
+        if session.end_reason not in _EXPECTED_ENDS:
+            yield Unknown(
+                what=f"what came after {fmt.moment(session.end_ns)}",
+                why=f"the recording ended early: {session.end_reason}",
+                remedy="Record once more.",
+            )
     if counts.dropped:
         yield Unknown(
             what=f"{fmt.counted(counts.dropped, noun='line')} at the beginning",

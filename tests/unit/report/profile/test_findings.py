@@ -102,6 +102,16 @@ def test_clocks_that_differ_are_named(record: Record) -> None:
     assert profile.wait_s.p50 == 0
 
 
+def test_a_recording_that_ended_early_is_named(record: Record) -> None:
+    """A full disk ends the recording, and not the worker."""
+    app = RecordedApp(end_reason="disk full")
+    profile = measure_profile(record(jobs_of("call", SECONDS, {"io_wait": 0.1}), app=app))
+
+    [one] = profile.unknown
+    assert one.what.startswith("what came after 2026-09-21")
+    assert one.why == "the recording ended early: disk full"
+
+
 def test_what_is_unknown_has_a_reason_and_a_remedy(record: Record) -> None:
     """Foreign publishers, a GIL that can't be seen, and missing ends."""
     jobs = [
