@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
 from collector.reasons import Severity
-from collector.run_manifest import Part, RecordedSource, Workload
+from collector.run_manifest import AppCall, Part, RecordedSource, Workload
 from poolbench.job_options import JobOptions
 from poolbench.summaries import Ledger
 from report import format as fmt
@@ -50,6 +51,9 @@ ONE_THREAD_POOLS = frozenset({"gevent", "asyncio"})
 #: A wait beside an idle slot is worth a line if it is at least this share of the mean wait, and
 #: this long on average, seconds: a dispatch takes milliseconds.
 NOTABLE_SHARE, NOTABLE_S = 0.2, 0.01
+
+#: Longest text of the arguments of a task, characters.
+_ARGUMENTS_CHARS = 40
 
 #: Most contenders that the line names.
 _NAMED = 3
@@ -126,7 +130,19 @@ def _given(part: Part) -> list[str]:
     }
     if retry := part.options.retry:
         options["retry"] = f"{fmt.percent(retry.share)} after {retry.countdown_s:g} s"
-    return _numbers({**part.parameters, **options})
+    given = _numbers({**part.parameters, **options})
+    return given if part.call is None else [*_arguments(part.call), *given]
+
+
+def _arguments(call: AppCall) -> list[str]:
+    """Return the arguments of a task of a user's app, as text."""
+    given = {"args": list(call.args), "kwargs": dict(call.kwargs)}
+    texts = [f"{name} {_shortened(json.dumps(value))}" for name, value in given.items() if value]
+    return [f"arguments {call.function}"] if call.function else texts
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _ARGUMENTS_CHARS else f"{text[:_ARGUMENTS_CHARS]}…"
 
 
 def _numbers(parameters: Mapping[str, object]) -> list[str]:

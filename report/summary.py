@@ -86,7 +86,12 @@ def summarize(folder: RunFolder, *, is_every_pair: bool = False) -> Summary:
         sweeps=tuple(find_sweeps(rows)),
         effects=tuple(find_effects(rows)),
         curves=tuple(load_curves(rows)),
-        fairness=tuple(mix_fairness(rows, trials=manifest.trials, records=records)),
+        # how long a job of an app takes alone, with all that it leads to, is unknown
+        fairness=(
+            tuple(mix_fairness(rows, trials=manifest.trials, records=records))
+            if manifest.app is None
+            else ()
+        ),
         trials=tuple(
             replace(trial.summary, is_shown=trial.is_pilot or trial.trial in shown)
             for trial in trials

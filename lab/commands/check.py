@@ -49,6 +49,7 @@ def check(
 def render(profiles: Mapping[str, Experiment], *, cores: int) -> RenderableType:
     """Return what a valid file measures in each of its profiles, for a terminal."""
     any_profile = next(iter(profiles.values()))
+    app = any_profile.app
     table = Table(box=None, pad_edge=False)
     for column in ("profile", "repetitions", "trials in each", "expected", "contenders"):
         table.add_column(column, overflow="fold")
@@ -66,5 +67,6 @@ def render(profiles: Mapping[str, Experiment], *, cores: int) -> RenderableType:
         Text.assemble(any_profile.file, "  ", (any_profile.title, "bold")),
         Padding(table, (0, 0, 0, 2)),
         Text(f"  workloads: {workloads}"),
+        *([Text(f"  app: {app.module} in {app.directory}; a run asks it first")] if app else ()),
         *(Text(f"  skipped {one}", style="yellow") for one in sorted(skipped)),
     )

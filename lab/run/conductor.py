@@ -62,6 +62,9 @@ from poolbench.settings import Settings
 from producer.publisher import open_run
 from report.trials.disturbances import from_outside
 
+#: How many processes import a user's app at once, to describe it.
+APPS_AT_ONCE = 4
+
 
 def conduct_experiment(
     experiment: Experiment,
@@ -182,7 +185,7 @@ def _open(run: Run) -> None:
     if run.databases is not None and run.scratch is not None:
         run.progress.now("asking the app where it sends")
         urls = [run.broker_url(one.name, block=0) for one in run.experiment.contenders]
-        with ThreadPoolExecutor(len(urls)) as threads:
+        with ThreadPoolExecutor(APPS_AT_ONCE) as threads:
             describe = partial(describe_at, run.experiment)
             list(threads.map(lambda url: describe(broker_url=url), urls))
         run.messages = capture_messages(run.experiment, folder=run.scratch)

@@ -40,7 +40,7 @@ def plan_trial(
             kind=part.kind,
             parameters=bench.message_parameters(sort),
             share=part.share,
-            options=_options(part, contender=contender, described=bench.experiment.described),
+            options=options_of(part, contender=contender, described=bench.experiment.described),
             canvas=part.canvas,
             call=part.call,
             ideal_wait_s=ideal_wait_s(kind_of(part.kind), sort.parameters),
@@ -198,7 +198,7 @@ def _drawn_alike(
     return [(first.share * share, mixed(first, options)) for share, options in first.options.fates]
 
 
-def _options(part: Part, *, contender: Contender, described: AppDescription | None) -> JobOptions:
+def options_of(part: Part, *, contender: Contender, described: AppDescription | None) -> JobOptions:
     """Return the options of a part's jobs, with the queue that the contender's workers consume.
 
     Of a user's task it is the one that the app's routes give, where groups consume different ones.

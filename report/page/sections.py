@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from collector.run_manifest import Workload
 from collector.worker_figures import JOBLESS_MEASURES, WORKER_MEASURES
 from poolbench.jobs import JOB_KINDS
 from report.charts import capacity, load, scaling, timeline, waits, worker
@@ -103,6 +104,14 @@ def overviews(summary: Summary) -> list[Overview]:
     return [*crossovers, *(Overview(chart=chart, title=chart.title) for chart in charts)]
 
 
+def _about(summary: Summary, *, workload: Workload) -> str:
+    """Return a sentence on jobs that are of no kind of Poolbench's."""
+    is_task = len(workload.mix) == 1 and workload.mix[0].call is not None
+    if is_task and summary.app is not None:
+        return f"A task of the app {summary.app.module}."
+    return _ABOUT.get(workload.measure, "")
+
+
 def section_of(summary: Summary, *, verdict: Verdict) -> Section:
     """Return the section of a verdict's workload."""
     name = verdict.workload
@@ -114,7 +123,7 @@ def section_of(summary: Summary, *, verdict: Verdict) -> Section:
     return Section(
         name=name,
         kind=name_of_kind or name,
-        about=kind.summary if kind else _ABOUT.get(workload.measure, ""),
+        about=kind.summary if kind else _about(summary, workload=workload),
         work_class=str(kind.work_class) if kind else "",
         parameters=describe_jobs(workload),
         verdict=verdict,

@@ -176,8 +176,11 @@ def _section(
     summary: Summary, *, workload: Workload, verdict: Verdict, width: int
 ) -> Iterator[RenderableType]:
     rows = summary.of_workload(workload.name)
-    is_described = not workload.mix or workload.has_options or workload.recorded
+    has_calls = any(part.call for part in workload.mix)
+    is_described = not workload.mix or workload.has_options or workload.recorded or has_calls
     parameters = describe_jobs(workload) if is_described else ""
+    if has_calls and not workload.part_names:
+        parameters = ", ".join(filter(None, (workload.mix[0].kind, parameters)))
     yield Text.assemble("\n", (workload.name, "bold"), (f"  {parameters}", "dim"))
     yield sentence(verdict.text, mark=verdict.mark)
     yield Text()

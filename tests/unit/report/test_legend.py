@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collector.run_manifest import Part, RecordedSource, Workload
+from dataclasses import replace
+
+from collector.run_manifest import AppCall, Part, RecordedSource, Workload
 from poolbench.job_options import JobOptions, Retry
 from report.legend import describe_jobs
 
@@ -47,3 +49,14 @@ def test_stand_ins_are_described_by_their_recording() -> None:
         "computing of which the recording doesn't know whether it holds the GIL (20 % of the "
         "slots' time): held; not repeated: 3 revoked"
     )
+
+
+def test_tasks_of_an_app_are_described_with_their_arguments() -> None:
+    """Long ones are cut; a function is named."""
+    call = AppCall(args=("x" * 60,), kwargs={"n": 3})
+    part = Part(name="a", kind="shop.a", parameters={}, share=1.0, call=call)
+    one = Workload(name="w", kind="mix", parameters={}, mix=(part,))
+
+    assert describe_jobs(one) == f'args ["{"x" * 38}…, kwargs {{"n": 3}}'
+    named = replace(one, mix=(replace(part, call=AppCall(function="shop:args")),))
+    assert describe_jobs(named) == "arguments shop:args"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collector.run_manifest import Contender, WorkerGroup, Workload
+from dataclasses import replace
+
+from collector.run_manifest import AppCall, Contender, Part, WorkerGroup, Workload
 from lab.trial.queues import addressed, spread
 
 SLEEP = Workload(name="ready", kind="io.sleep", parameters={"delay_ms": 300.0})
@@ -41,3 +43,13 @@ def test_a_pilot_goes_where_the_jobs_of_its_part_will() -> None:
     assert addressed(SLEEP, contender=GROUPED, queue="other") is SLEEP
     assert addressed(SLEEP, contender=PLAIN, queue="io") is SLEEP
     assert queues(addressed(SLEEP, contender=ON_IO, queue="")) == {"pilot": ("io", 1.0)}
+
+
+def test_an_app_routes_its_tasks_itself() -> None:
+    """Its pilots are sent as its jobs are, with their arguments."""
+    part = Part(name="a", kind="shop.a", parameters={}, share=0.25, call=AppCall(args=(1,)))
+    (task,) = Workload(name="w", kind="mix", parameters={}, mix=(part,)).sorts
+
+    assert task.mix == (replace(part, share=1.0),)
+    assert spread(task, contender=GROUPED) is task
+    assert addressed(task, contender=GROUPED, queue="mail") is task
