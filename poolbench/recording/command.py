@@ -18,6 +18,7 @@ from poolbench.recording.settings import (
     GIL_PROBE,
     MAX_SIZE,
     RECORD,
+    load_recording_settings,
     read_duration_s,
     read_size_bytes,
 )
@@ -83,6 +84,8 @@ def record(
         os.environ[GIL_PROBE] = "1"
     words = with_probe(command)
     os.environ[RECORD] = str(_checked(Path(path)))
+    # variables that no option replaces
+    load_recording_settings()
     try:
         os.execvp(words[0], words)  # noqa: S606 -- the user's own command
     except OSError as error:

@@ -71,6 +71,16 @@ def test_a_usage_error_is_one_line_and_starts_nothing(
     assert list(tmp_path.iterdir()) == [there]
 
 
+def test_a_variable_that_no_option_replaces_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The worker would start without a recording."""
+    monkeypatch.setenv("POOLBENCH_RECORD", "")
+    monkeypatch.setenv("POOLBENCH_RECORD_MAX_SIZE", "huge")
+    assert main(["--to", str(tmp_path / "shop.pbrec"), *WORKER]) == 2
+    assert "POOLBENCH_RECORD_MAX_SIZE = 'huge' is invalid" in capsys.readouterr().err
+
+
 def test_it_becomes_the_worker_with_the_settings_in_its_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
