@@ -70,7 +70,7 @@ def _expected(
     return Expected(
         setting=setting,
         wait_s=Median.of([one.wait_s.p95 for one in trials if one.wait_s]),
-        is_met=_is_met(pace, trials=trials) if pace else None,
+        is_met=is_met(pace, trials=trials) if pace else None,
         per_s=limit.throughput_per_s if limit else None,
         ratio=decided.ratio if decided else None,
         memory_bytes=memory_of(setting, demand),
@@ -101,7 +101,7 @@ def lost_now(expected: Expected, *, demand: Demand) -> Mapping[str, str]:
     }
 
 
-def _is_met(row: RowSummary, *, trials: Sequence[TrialSummary]) -> bool | None:
+def is_met(row: RowSummary, *, trials: Sequence[TrialSummary]) -> bool | None:
     """Return whether a row kept up and met each bound; None if its repetitions don't agree.
 
     A bound on the jobs of a task counts if there are enough of them to show the percentile.

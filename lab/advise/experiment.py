@@ -65,42 +65,48 @@ class Case:
 
 def read_cases(recording: Recording, *, paths: Sequence[Path], span_s: float) -> tuple[Case, ...]:
     """Return the jobs of the busiest ``span_s`` of a recording: one case, or two."""
-    part = busiest_part(recording, span_s=span_s)
-    at_pace, at_limit = (
-        recorded_workloads(*paths, name=name, measure=measure, recording=part)
-        for name, measure in ((RECORDED, "rate"), (LIMIT, "capacity"))
-    )
+    from_s, to_s = busiest_part(recording, span_s=span_s)
+    found = recorded_workloads(*paths, name=RECORDED, from_s=from_s, to_s=to_s, recording=recording)
     return tuple(
-        Case(unknown_as=replay.source.unknown_as, at_pace=pace, at_limit=limit, replay=replay)
-        for (pace, replay), (limit, _) in zip(at_pace, at_limit, strict=True)
+        Case(
+            unknown_as=replay.source.unknown_as,
+            at_pace=at_pace,
+            at_limit=replace(
+                at_pace,
+                name=at_pace.name.replace(RECORDED, LIMIT, 1),
+                measure="capacity",
+                arrivals=None,
+            ),
+            replay=replay,
+        )
+        for at_pace, replay in found
     )
 
 
-def busiest_part(recording: Recording, *, span_s: float) -> Recording:
-    """Return the recording with the jobs of its busiest time of this length.
+def busiest_part(recording: Recording, *, span_s: float) -> tuple[float, float]:
+    """Return the busiest time of this length, seconds since the recording's begin.
 
-    It is the one in which the messages with the longest executions in all arrived. Later attempts
-    of a job stay with it.
+    It is the one in which the messages with the longest executions in all arrived; the first of
+    several.
     """
-    jobs = recording.jobs.with_columns(
-        due_ns=pl.coalesce("published_ns", "received_ns", "started_ns"),
-        wall_ns=(pl.col("finished_ns") - pl.col("started_ns")).clip(lower_bound=0).fill_null(0),
-    )
+    begin_ns = min(one.begin_ns for one in recording.sessions)
     messages = (
-        jobs.group_by("session", "task_id")
+        recording.jobs.with_columns(
+            due_ns=pl.coalesce("published_ns", "received_ns", "started_ns"),
+            wall_ns=(pl.col("finished_ns") - pl.col("started_ns")).clip(lower_bound=0),
+        )
+        .group_by("session", "task_id")
         .agg(pl.col("due_ns").min(), pl.col("wall_ns").sum())
-        .drop_nulls()
+        .filter(pl.col("due_ns") >= begin_ns)
         .sort("due_ns", "task_id")
     )
     due_ns, work_ns = messages["due_ns"].to_numpy(), messages["wall_ns"].to_numpy().cumsum()
-    ends = np.searchsorted(due_ns, due_ns + span_s * _NS_PER_S, side="right")
+    if not len(due_ns):
+        return 0.0, span_s
     before = np.concatenate([[0], work_ns])
-    first = int(np.argmax(before[ends] - before[:-1]))
-    chosen = messages[first : int(ends[first])].select("session", "task_id")
-    return replace(
-        recording,
-        jobs=recording.jobs.join(chosen, on=["session", "task_id"], how="semi", nulls_equal=True),
-    )
+    ends = np.searchsorted(due_ns, due_ns + span_s * _NS_PER_S, side="left")
+    from_s = (int(due_ns[np.argmax(before[ends] - before[:-1])]) - begin_ns) / _NS_PER_S
+    return from_s, from_s + span_s
 
 
 def plan_experiment(

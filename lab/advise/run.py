@@ -9,7 +9,7 @@ from pathlib import Path
 from collector.recording import Recording
 from lab.advise.advice import Advice, command_line
 from lab.advise.boundaries import Boundary, find_boundaries
-from lab.advise.candidates import find_candidates
+from lab.advise.candidates import find_candidates, is_allowed
 from lab.advise.decision import Decision, Expected, Outcome, agree, decide
 from lab.advise.expected import corrections, lost_now, read_expected
 from lab.advise.experiment import Case, plan_experiment
@@ -62,9 +62,10 @@ def advise(
     if demand.gaps:
         return unmeasured
     if not found.settings:
+        is_possible = is_allowed(demand.today, demand, limits=limits)
+        outcome = Outcome.STAY if is_possible else Outcome.NONE
         why = ("The rules leave no other setting to try.",)
-        stay = Decision(outcome=Outcome.STAY, advised=None, reasons=why)
-        return replace(unmeasured, decision=stay)
+        return replace(unmeasured, decision=Decision(outcome=outcome, advised=None, reasons=why))
     experiment, cases = plan_experiment(
         demand,
         recording=recording,
