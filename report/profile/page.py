@@ -6,11 +6,11 @@ from report.page.document import environment, frame
 from report.profile.charts import charts_of
 from report.profile.model import Profile
 from report.profile.wording import (
-    bad_ends,
     conditions,
     keys,
     settings_lines,
     task_columns,
+    task_lines,
     title,
 )
 
@@ -31,7 +31,7 @@ def build_page(profile: Profile) -> str:
             settings=settings_lines(profile),
             pools=list(dict.fromkeys(pool for one in profile.relied_on for pool in one.pools)),
             own_pools={worker.pool for worker in profile.workers},
-            bad_ends=bad_ends,
+            task_lines=task_lines,
             left_out=(),
             **frame(),
         )

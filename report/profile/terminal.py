@@ -14,16 +14,12 @@ from report.legend import CAUSES
 from report.palette import pool_shade
 from report.profile.model import Profile, Reliance
 from report.profile.wording import (
-    UNKNOWN,
-    bad_ends,
     conditions,
-    growth,
     keys,
     settings_lines,
-    states_text,
     task_columns,
+    task_lines,
     title,
-    waits_text,
 )
 from report.trials.wait_causes import Cause
 
@@ -97,28 +93,8 @@ def _tasks(profile: Profile, *, width: int, has_details: bool) -> Iterator[Rende
 def _task_details(profile: Profile) -> Iterator[RenderableType]:
     """Yield all that is known of each task, beside the table."""
     for task in profile.tasks:
-        mean = f"mean {fmt.duration(task.wall_mean_s)}, max {fmt.duration(task.wall_max_s)}"
-        sampled = fmt.percent(task.sampled_share)
-        memory = f"p95 {fmt.size(task.rss_p95_bytes)}, by each job {growth(task)}"
-        bursts = "fewer than 100 arrivals"
-        if task.dispersion is not None:
-            limit = fmt.number(task.dispersion_limit)
-            bursts = f"{fmt.number(task.dispersion)} (random arrivals: up to {limit})"
-        sizes = f"p50 {fmt.size(task.message_bytes.p50)}, most {fmt.size(task.message_max_bytes)}"
         yield Text(f"\n{task.name}", style="bold")
-        yield _pairs(
-            [
-                ("duration", mean),
-                ("states", f"{states_text(task.states)}; sampled {sampled}"),
-                ("child CPU", fmt.duration(task.child_cpu_s)),
-                ("memory of its process", memory),
-                ("ended badly", bad_ends(task)),
-                ("index of dispersion", bursts),
-                ("queues", ", ".join(task.queues) or UNKNOWN),
-                ("message", sizes),
-                ("wait", waits_text(task.waits)),
-            ]
-        )
+        yield _pairs(task_lines(task))
 
 
 def _waits(profile: Profile) -> Iterator[RenderableType]:

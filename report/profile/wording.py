@@ -207,6 +207,33 @@ def settings_lines(profile: Profile) -> list[tuple[str, str]]:
     return lines
 
 
+def task_lines(task: TaskProfile) -> list[tuple[str, str]]:
+    """Return what is known of a task beside its columns: a name and a sentence each."""
+    mean = f"mean {fmt.duration(task.wall_mean_s)}, max {fmt.duration(task.wall_max_s)}"
+    states = f"{states_text(task.states)}; sampled {fmt.percent(task.sampled_share)}"
+    bursts = "fewer than 100 arrivals"
+    if task.dispersion is not None:
+        limit = fmt.number(task.dispersion_limit)
+        source = "" if task.published_share == 1 else ", by receipt"
+        bursts = f"{fmt.number(task.dispersion)}{source} (random arrivals: up to {limit})"
+    sizes = f"p50 {fmt.size(task.message_bytes.p50)}, most {fmt.size(task.message_max_bytes)}"
+    return [
+        ("duration", mean),
+        ("states", states),
+        ("child CPU", _or_unknown(task.child_cpu_s)),
+        ("memory of its process", f"p95 {_size(task.rss_p95_bytes)}, by each job {growth(task)}"),
+        ("ended badly", bad_ends(task)),
+        ("index of dispersion", bursts),
+        ("queues", ", ".join(task.queues) or UNKNOWN),
+        ("message", sizes),
+        ("wait", waits_text(task.waits)),
+    ]
+
+
+def _size(value_bytes: float | None) -> str:
+    return UNKNOWN if value_bytes is None else fmt.size(value_bytes)
+
+
 def states_text(states: Mapping[str, float]) -> str:
     """Return shares by state, in the order of the states."""
     named = (
