@@ -15,6 +15,8 @@ import select
 import shutil
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from io import FileIO
 from pathlib import Path
@@ -57,7 +59,7 @@ class FileRecorder:
         try:
             self._file.append(self._opening_line())
             reason = self._record()
-            self._file.append(self._observer.end())
+            self._file.append(self._observed(self._observer.end, b""))
         except OSError as error:
             code, reason = ExitCode.STORAGE, _reason_of(error)
             _log(f"the recording {self._settings.path} ends, the jobs continue: {error}")
@@ -75,8 +77,8 @@ class FileRecorder:
         started_s = checked_s = time.monotonic()
         while True:
             lines, has_ended = self._read()
-            self._append(self._observer.to_store(lines))
-            self._append_observed(lines)
+            self._append(self._observed(partial(self._observer.to_store, lines), lines))
+            self._file.append(self._observed(partial(self._observer.observe, lines), b""))
             now_s = time.monotonic()
             if has_ended:
                 return "worker"
@@ -102,14 +104,14 @@ class FileRecorder:
         self._tail = tail if len(tail) <= LINE_MAX_BYTES else b""
         return lines + newline, False
 
-    def _append_observed(self, lines: bytes) -> None:
-        """Append what the observer adds; a fault of it ends the sampling, never the recording."""
+    def _observed(self, ask: Callable[[], bytes], default: bytes) -> bytes:
+        """Return the observer's lines; a fault of it ends the sampling, never the recording."""
         try:
-            found = self._observer.observe(lines)
+            return ask()
         except Exception as error:  # noqa: BLE001 -- the worker's own lines matter more
             _log(f"sampling ends, the recording continues: {error!r}")
-            found, self._observer = b"", Observer()
-        self._file.append(found)
+            self._observer = Observer()
+            return default
 
     def _append(self, lines: bytes) -> None:
         if lines:
@@ -156,7 +158,12 @@ def main() -> int:
     os.set_blocking(_STDIN, False)
     path, size_bytes = Path(settings.path), settings.max_size_bytes
     file = RecordingFile(_STDOUT, path=path, max_size_bytes=size_bytes)
-    return FileRecorder(settings, pipe=_STDIN, file=file, observer=observer_of(settings)).run()
+    try:
+        observer = observer_of(settings)
+    except Exception as error:  # noqa: BLE001 -- as in `FileRecorder._observed`
+        _log(f"nothing is sampled: {error!r}")
+        observer = Observer()
+    return FileRecorder(settings, pipe=_STDIN, file=file, observer=observer).run()
 
 
 def _reason_of(error: OSError) -> str:
