@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import statistics
 import subprocess
 import sys
 import sysconfig
@@ -142,14 +143,16 @@ def locate(waits: list[int], *, mappings: list[Mapping]) -> GilAddress:
     low = min(near)
     if len(near) < _GIL_SHARE * len(waits) or max(near) - low > GIL_REACH_BYTES:
         raise GilNotFoundError("threads wait for it at different addresses (another C library?)")
+    # the two words of a condition, which are beside each other, more often than any other of them
+    at = statistics.mode(address & ~7 for address in waits)
     before: Mapping | None = None
     for mapping in mappings:
         # zero-initialized state follows its file's segments, without a file of its own
         if mapping.file is None and before is not None and before.end == mapping.start:
             mapping = replace(mapping, file=before.file)  # noqa: PLW2901
-        if mapping.file is not None and mapping.start <= low < mapping.end:
+        if mapping.file is not None and mapping.start <= at < mapping.end:
             start = next(one.start for one in mappings if one.file == mapping.file)
-            return GilAddress(file=mapping.file, offset=low - start)
+            return GilAddress(file=mapping.file, offset=at - start)
         before = mapping
     raise GilNotFoundError("it is not part of the interpreter's static state")
 

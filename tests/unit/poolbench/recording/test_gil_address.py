@@ -32,7 +32,7 @@ _MAPPINGS = [
     ("waits", "offset"),
     [
         pytest.param([0x2808, 0x280C, 0x2808], 0x1808, id="data"),
-        pytest.param([0x4808, 0x4860], 0x3808, id="zero-initialized"),
+        pytest.param([0x4860, 0x480C, 0x4808], 0x3808, id="zero-initialized"),
         pytest.param([0xA808, *[0x2808] * 3], 0x1808, id="after-the-lock-of-a-start"),
     ],
 )
