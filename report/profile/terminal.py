@@ -27,7 +27,7 @@ from report.trials.wait_causes import Cause
 WIDE = 120
 
 #: Most tasks, findings and features on the first screen.
-_TASKS, _FINDINGS = 12, 8
+_TASKS, _FINDINGS = 12, 6
 
 #: Outcome of a promise → its style.
 _STYLES = {"works": "green", "ignored": "yellow", "breaks": "bold red", "not tried": "dim"}

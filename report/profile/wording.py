@@ -197,12 +197,11 @@ def settings_lines(profile: Profile) -> list[tuple[str, str]]:
         lines.append(("the slots' thread", states_text(profile.loop_states)))
     if profile.prefetch:
         lines.append(("prefetch count", _prefetch(profile)))
-    for name, level, show in (
-        ("memory (PSS)", profile.pss_bytes, fmt.size),
-        ("connections", profile.connections, _plain),
-        ("processes", profile.processes, _plain),
-    ):
-        lines.append((name, _level(level, show=show)))
+    memory = _level(profile.pss_bytes, show=fmt.size)
+    if profile.processes:
+        memory += f"; processes: {_plain(profile.processes.most)} at most"
+    lines.append(("memory (PSS)", memory))
+    lines.append(("connections", _level(profile.connections, show=_plain)))
     lines.append(("CPU", _cpu(profile)))
     return lines
 

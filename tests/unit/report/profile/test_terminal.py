@@ -122,9 +122,8 @@ What the worker's settings did
   wait            mean 20.4 ms: all busy 94 %, queue 4.9 %, idle slot 0.74 %;
                   p95 97.1 ms
   prefetch count  16 (asked: 16)
-  memory (PSS)    60.0 MB on average, most 60.0 MB
+  memory (PSS)    60.0 MB on average, most 60.0 MB; processes: 1 at most
   connections     10 on average, most 10
-  processes       1 on average, most 1
   CPU             1.54 cores; recording them 0.03
 
 What the app relies on, and what each pool does with it
