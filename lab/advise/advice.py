@@ -12,6 +12,7 @@ from lab.advise.boundaries import Boundary
 from lab.advise.decision import Decision, Expected, Outcome
 from lab.advise.model import Demand, Limits, Setting
 from lab.advise.rules import Rule
+from poolbench.pools import POOLS
 from report.statistics.ratios import rounded
 
 #: Version of the JSON format.
@@ -48,6 +49,8 @@ class Advice:
     #: What was measured for each assumption about the GIL, today's first; empty without a
     #: measurement.
     measured: Mapping[str, tuple[Expected, ...]] = field(default_factory=dict)
+    #: Candidates for which the budget had no room.
+    left_out: tuple[str, ...] = ()
     #: Number of repetitions, and the length of the recording's part that they repeat, seconds.
     repetitions: int = 0
     span_s: float = 0.0
@@ -80,8 +83,9 @@ def command_line(setting: Setting, *, worker: RecordedWorker) -> str:
     ``APP`` stands for the app, whose name isn't recorded.
     """
     options = worker.options
-    pool = setting.pool if setting.pool != "asyncio" else "custom"
-    words = ["celery", "-A", "APP", "worker", "-P", pool, "-c", str(setting.slots)]
+    pool = POOLS[setting.pool]
+    words = [f"{name}={value}" for name, value in pool.environment]
+    words += ["celery", "-A", "APP", "worker", "-P", pool.celery_value, "-c", str(setting.slots)]
     if setting.prefetch_multiplier is not None:
         words += ["--prefetch-multiplier", str(setting.prefetch_multiplier)]
     for name, pools in KEPT.items():

@@ -12,6 +12,7 @@ from collector.recording import RecordedWorker, Recording
 from lab.advise.model import CELERY_PREFETCH, Demand, Feature, Setting, TaskDemand
 from lab.replay.segments import with_segments
 from poolbench.errors import Fault, UsageError
+from poolbench.pools import POOLS
 from report import format as fmt
 from report.profile.model import Profile, TaskProfile
 from report.statistics.percentiles import values_needed
@@ -107,10 +108,14 @@ def _today(workers: Sequence[RecordedWorker], *, available: float) -> Setting:
         remedy = "give the recordings of workers that are alike"
         raise UsageError(Fault(problem=problem, seen=", ".join(names), remedy=remedy))
     (pool, slots), first = alike.pop(), workers[0]
+    if pool not in POOLS:
+        problem = "its pool can't be measured"
+        remedy = f"record a worker of {', '.join(POOLS)}"
+        raise UsageError(Fault(where=first.name, problem=problem, seen=pool, remedy=remedy))
     return Setting(
         pool=pool,
-        # autoscale has no fixed number
-        slots=slots or max(1, round(available / len(workers))),
+        # with autoscale, the most that it had
+        slots=max(1, slots, round(available / len(workers))),
         workers=len(workers),
         prefetch_multiplier=_prefetch_multiplier(first),
     )

@@ -84,17 +84,13 @@ def advise(
     decisions = [decide(one[0], others=one[1:], limits=limits) for one in measured.values()]
     decision = agree(decisions[0], released=decisions[-1])
     advised, firsts = decision.advised, measured[cases[0].unknown_as]
-    return Advice(
-        files=tuple(map(str, paths)),
-        demand=demand,
-        limits=limits,
-        slo=slo,
+    return replace(
+        unmeasured,
         decision=decision,
         measured=measured,
+        left_out=tuple(one.name for one in found.settings[len(settings) - 1 :]),
         repetitions=summary.repetitions,
         span_s=cases[0].replay.source.span_s,
-        rules=found.rules,
-        excluded=found.excluded,
         boundaries=tuple(_boundaries(decision, advice=unmeasured, case=cases[0], found=firsts)),
         command=command_line(advised.setting, worker=recording.workers[0]) if advised else "",
         stops=lost_now(advised, demand=demand) if advised else {},

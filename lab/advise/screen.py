@@ -120,10 +120,13 @@ def _table(advice: Advice, *, measured: tuple[Expected, ...], case: str) -> Rend
 def _origin(advice: Advice) -> Text:
     """Return where the figures of the tables are from."""
     repetitions = fmt.counted(advice.repetitions, noun="repetition")
+    left_out = ""
+    if advice.left_out:
+        left_out = f" The budget had no room for {fmt.listed([*advice.left_out])}."
     return Text(
         f"Medians and ranges of {repetitions} of the recording's busiest "
-        f"{fmt.duration(advice.span_s)} with stand-ins; memory and connections by the recording. "
-        f"Details: poolbench report {Path(advice.run).name}",
+        f"{fmt.duration(advice.span_s)} with stand-ins; memory and connections by the recording."
+        f"{left_out} Details: poolbench report {Path(advice.run).name}",
         "dim",
     )
 

@@ -135,3 +135,9 @@ def test_workers_that_differ_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="differ in pool or slots"):
         read_demand(measure_profile(recording), recording=recording, cores=2)
+
+
+def test_a_pool_that_poolbench_does_not_run_is_refused(tmp_path: Path) -> None:
+    """There is no way to measure today's setting."""
+    with pytest.raises(UsageError, match=r"shop@web1: its pool can't be measured: eventlet"):
+        demand_of(tmp_path / "shop.pbrec", fetches(), worker={"pool": "eventlet"})

@@ -118,6 +118,13 @@ def test_a_result_of_few_repetitions_is_no_claim() -> None:
     assert "2.00–2.40 × today's throughput at the limit (2 of 5 repetitions, no claim)" in text
 
 
+def test_candidates_that_the_budget_left_out_are_named() -> None:
+    """A larger budget may lead to another advice."""
+    text = " ".join(lines(replace(CHANGE, left_out=("prefork-42", "2x-gevent-6"))))
+
+    assert "The budget had no room for prefork-42 and 2x-gevent-6." in text
+
+
 def test_to_stay_is_a_sentence_with_todays_command() -> None:
     """Nothing changes, and the screen says what would."""
     stay = Decision(outcome=Outcome.STAY, advised=expected(), reasons=("No candidate did more.",))
