@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from collector.fold import fold
 from collector.job_trees import collect_published, root_executions, trees
 from collector.ledger import ledgers
+from collector.metrics import executions_ns, responses_ns
 from collector.schema import LINE_SCHEMA
 from lab.instruments.open_jobs import OpenJobs
 from poolbench.errors import PlannedError
 from poolbench.summaries import Ledger
+from report.trials.slo import by_job
 
 
 @dataclass(kw_only=True)
@@ -195,3 +197,17 @@ def test_the_lab_sees_no_end_before_the_last_message(root: Message) -> None:
     # only the lines after the last end may follow: none does
     assert not any(seen)
     assert whole == (set() if ledger_of(lines).lost else {0})
+
+
+def test_figures_are_those_of_whole_jobs() -> None:
+    """A response ends with the last execution; wait and execution are those of the first."""
+    lines = [line for seq in range(3) for line in lines_of(CHAIN, seq=seq)]
+    frame = pl.DataFrame(lines, schema=LINE_SCHEMA)
+    records = fold(frame)
+    jobs = trees(records, published=collect_published([frame]))
+
+    roots = root_executions(records, jobs=jobs)
+
+    assert len(executions_ns(roots)) == 3
+    assert max(responses_ns(roots)) == records["finished_ns"].max()
+    assert by_job(roots)["response_ns"].to_list() == [records["finished_ns"].max()] * 3

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from types import SimpleNamespace
+from typing import Any, cast
 from unittest.mock import MagicMock, Mock
 
 import pytest
@@ -87,3 +89,32 @@ def test_workers_get_their_own_rate_limits_back(monkeypatch: pytest.MonkeyPatch)
     assert runner._restore_rates(bench, worker, kinds=["io.sleep"]) is None
     limited = {"io.sleep": "100/s"}
     assert found == {"two:a:1": limited, "two:a:2": limited, "two:b:1": {"io.sleep": None}}
+
+
+def test_a_rate_on_several_workers_of_an_app_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once its jobs have stayed ended; its sender counts time without a due job as no silence."""
+    # patched, since the time itself doesn't matter
+    monkeypatch.setattr(runner, "SETTLE_S", 0.3)
+    view = TrialView()
+    bench = MagicMock(experiment=SimpleNamespace(stall_s=5.0, app=object()))
+    bench.follower.view.return_value = view
+    worker = SimpleNamespace(is_alive=True, processes=(1, 2))
+    seen = iter([{0}, {0, 1}, {0}, {0, 1}])
+
+    def read(**_: object) -> None:
+        # a job may have led to more since it seemed to end
+        view.ended = next(seen, {0, 1})
+
+    def sent_in_all(of_trial: TrialView) -> int:
+        of_trial.last_line_at_s = time.monotonic()
+        return 2
+
+    bench.follower.read = read
+    plan = Mock(parts=())
+
+    why = runner.follow(
+        bench, cast("Any", worker), plan=plan, look=lambda: None, sent_in_all=sent_in_all
+    )
+
+    assert why is None
+    assert next(seen, None) is None
