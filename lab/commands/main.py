@@ -143,7 +143,7 @@ def run(
         bool,
         typer.Option(
             "--i-know",
-            help="Run the tasks of your own app, of the file's [app], although what they do is "
+            help="Run the tasks of your own app, of the file's \\[app], although what they do is "
             "real: mails, payments, databases.",
         ),
     ] = False,

@@ -29,3 +29,10 @@ def test_every_command_has_its_line_of_help() -> None:
     assert done.exit_code == 0
     for name in ("run", "report", "compare", "export", "jobs", "up", "down", "ps", "logs"):
         assert re.search(rf"^\W*{name} +[A-Z]\w+ ", done.stdout, re.MULTILINE), name
+
+
+def test_help_shows_brackets_as_they_are() -> None:
+    """The table [app] of a file is no markup."""
+    done = CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "200"})
+
+    assert "the file's [app]" in " ".join(done.stdout.split())
