@@ -41,7 +41,7 @@ CAUSES: Mapping[Cause, tuple[str, str]] = {
         "its worker has received it and is busy, while another of its queue has an idle slot",
     ),
     Cause.BUSY: ("all busy", "its worker has received it, and all slots are busy"),
-    Cause.QUEUE: ("queue", "no worker has received it: lag and broker"),
+    Cause.QUEUE: ("queue", "no worker has received it: it is in the broker, or on its way there"),
     Cause.UNKNOWN: ("unknown", "the records don't show it"),
 }
 

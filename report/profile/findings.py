@@ -6,6 +6,10 @@ Each finding is one line, by a rule of its own. The lines that concern most of t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
 
 from collector.recording import Recording
 from report import format as fmt
@@ -16,13 +20,13 @@ from report.trials.wait_causes import Cause
 #: Smallest share of the busy time of a task that is worth a line.
 _BUSY_SHARE = 0.05
 
-#: State → smallest share of the duration that is worth a line, and the line.
+#: State → smallest share of the duration that is worth a line, and what the task waits for.
 _STATES: Mapping[str, tuple[float, str]] = {
-    "io_wait": (0.5, "waits {share} of its time for network, disk or a timer"),
-    "gil_wait": (0.1, "waits {share} of its time for the GIL: other threads hold it"),
-    "lock_wait": (0.1, "waits {share} of its time for a lock that isn't the GIL"),
-    "any_lock": (0.1, "waits {share} of its time for a lock, unknown which"),
-    "runnable": (0.1, "waits {share} of its time for a core"),
+    "io_wait": (0.5, "for network, disk or a timer"),
+    "gil_wait": (0.1, "for the GIL: other threads hold it"),
+    "lock_wait": (0.1, "for a lock that isn't the GIL"),
+    "any_lock": (0.1, "for a lock, unknown which"),
+    "runnable": (0.1, "for a core"),
 }
 
 #: Smallest share of the duration on a core that makes a task one that computes.
@@ -39,6 +43,13 @@ _TAIL = 10.0
 
 #: Index of dispersion from which arrivals are bursts, if it is no chance.
 _BURSTY = 2.0
+
+#: From the first third of the executions to the last: how many times, and by how many seconds,
+#: the mean wait grows where a worker doesn't keep up.
+_GROWN_TIMES, _GROWN_S = 2.0, 1.0
+
+#: Fewest executions for that.
+_LEAST_WAITS = 60
 
 #: Largest difference of two clocks that is ignored, ns.
 _CLOCK_NS = 1_000_000
@@ -57,15 +68,32 @@ _THROTTLED = 0.01
 
 _DAY_S = 86_400
 
+#: Most tasks that one line names.
+_NAMED = 5
+
 #: Drivers that wait in C code, where gevent can't switch.
 _BLOCKING_DRIVERS = ("psycopg2", "psycopg2-binary", "mysqlclient", "grpcio")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OfTask:
+    """A finding about a task that has the same line for other tasks."""
+
+    task: str
+    #: The line for one task, and the start of the line for several of them.
+    text: str
+    several: str
+    #: The task's figure in the line for several tasks.
+    figure: str
+    weight: float
 
 
 def findings(profile: Profile, *, recording: Recording) -> tuple[Finding, ...]:
     """Return the findings, those with the largest weight first."""
     found = [
-        *(one for task in profile.tasks for one in _of_task(task)),
+        *_merged([one for task in profile.tasks for one in _of_task(task)]),
         *_of_waits(profile),
+        *_growing(recording),
         *_of_slots(profile),
         *_of_workers(profile),
         *_changed(recording),
@@ -74,10 +102,30 @@ def findings(profile: Profile, *, recording: Recording) -> tuple[Finding, ...]:
     return tuple(sorted(dict.fromkeys(found), key=lambda one: -one.weight))
 
 
-def _of_task(task: TaskProfile) -> Iterator[Finding]:
+def _merged(found: list[Finding | _OfTask]) -> Iterator[Finding]:
+    """Yield one finding for the tasks that have the same one, those with the most weight first."""
+    alike: dict[str, list[_OfTask]] = {}
+    for one in found:
+        if isinstance(one, Finding):
+            yield one
+        else:
+            alike.setdefault(one.several, []).append(one)
+    for several, ones in alike.items():
+        ones.sort(key=lambda one: -one.weight)
+        first = ones[0]
+        if len(ones) == 1:
+            yield Finding(task=first.task, text=first.text, weight=first.weight)
+        else:
+            figures = [f"{one.task} {one.figure}" for one in ones[:_NAMED]]
+            figures += (
+                [fmt.counted(rest, noun="more task")] if (rest := len(ones) - _NAMED) > 0 else []
+            )
+            yield Finding(text=f"{several}: {fmt.listed(figures)}", weight=first.weight)
+
+
+def _of_task(task: TaskProfile) -> Iterator[Finding | _OfTask]:
     if task.busy_share >= _BUSY_SHARE:
-        for share, text in _of_states(task):
-            yield Finding(task=task.name, text=text, weight=task.busy_share * share)
+        yield from _of_states(task)
     attempts = max(1, task.executions + task.unfinished)
     for count, least, what in (
         (task.failures, _FAILURES, "fails"),
@@ -92,27 +140,35 @@ def _of_task(task: TaskProfile) -> Iterator[Finding]:
     yield from _of_distributions(task)
 
 
-def _of_states(task: TaskProfile) -> Iterator[tuple[float, str]]:
-    """Yield the share of the duration, and the text, of what a task mostly does."""
-    for state, (least, text) in _STATES.items():
+def _of_states(task: TaskProfile) -> Iterator[Finding | _OfTask]:
+    """Yield what a task mostly does."""
+    for state, (least, what) in _STATES.items():
         share = task.states.get(state, 0.0)
         if share >= least:
-            yield share, text.format(share=fmt.percent(share))
+            share_text = fmt.percent(share)
+            yield _OfTask(
+                task=task.name,
+                text=f"waits {share_text} of its time {what}",
+                several=f"time spent waiting {what}",
+                figure=share_text,
+                weight=task.busy_share * share,
+            )
     if task.core_share >= _COMPUTES:
         held, unknown = (fmt.percent(task.states.get(one, 0.0)) for one in ("core_held", "core"))
         whose = f"{held} with the GIL" if task.is_gil_known else "unknown whether with the GIL"
         if not task.is_gil_known and "core_held" in task.states:
             whose = f"{held} with the GIL, {unknown} unknown"
         computes = f"computes for {fmt.percent(task.core_share)} of its time"
-        yield task.core_share, f"{computes} ({whose})"
+        weight = task.busy_share * task.core_share
+        yield Finding(task=task.name, text=f"{computes} ({whose})", weight=weight)
     if task.blocked_share and task.blocked_share >= _BLOCKS:
         share_text = fmt.percent(task.blocked_share)
         where = fmt.counted(task.blocked_executions, noun="execution")
         text = f"blocks the loop for {share_text} of its time, in {where}: other slots stop"
-        yield task.blocked_share, text
+        yield Finding(task=task.name, text=text, weight=task.busy_share * task.blocked_share)
 
 
-def _of_distributions(task: TaskProfile) -> Iterator[Finding]:
+def _of_distributions(task: TaskProfile) -> Iterator[Finding | _OfTask]:
     """Yield long tails, bursts and growth of memory."""
     tail = task.wall_s
     if task.busy_share >= _BUSY_SHARE and tail.p50 and tail.p95 and tail.p95 >= _TAIL * tail.p50:
@@ -128,12 +184,14 @@ def _of_distributions(task: TaskProfile) -> Iterator[Finding]:
     ):
         index = fmt.number(task.dispersion)
         text = f"arrives in bursts: index of dispersion {index}, 1 for random arrivals"
-        yield Finding(task=task.name, text=text, weight=0.1)
+        several = "arrivals in bursts, by index of dispersion, 1 for random arrivals"
+        yield _OfTask(task=task.name, text=text, several=several, figure=index, weight=0.1)
     growth = task.growth_bytes
     if growth and growth.low > 0 and growth.value * task.jobs_per_s * _DAY_S >= _GROWTH_BYTES:
-        interval = f"[{fmt.size(growth.low)}–{fmt.size(growth.high)}]"
-        text = f"leaves {fmt.size(growth.value)} {interval} of memory in each execution"
-        yield Finding(task=task.name, text=text, weight=0.4)
+        left = f"{fmt.size(growth.value)} [{fmt.size(growth.low)}–{fmt.size(growth.high)}]"
+        text = f"leaves {left} of memory in each execution"
+        several = "memory that each execution leaves"
+        yield _OfTask(task=task.name, text=text, several=several, figure=left, weight=0.4)
 
 
 def _of_waits(profile: Profile) -> Iterator[Finding]:
@@ -145,6 +203,24 @@ def _of_waits(profile: Profile) -> Iterator[Finding]:
             wait = f"the jobs' mean wait of {fmt.duration(waits.mean_s)}"
             text = f"{fmt.percent(times.share)} of {wait}: {CAUSES[cause][1]}"
             yield Finding(text=text, weight=times.share)
+
+
+def _growing(recording: Recording) -> Iterator[Finding]:
+    """Yield a wait that grew from each third of the executions to the next."""
+    waits_ns = (
+        recording.jobs.filter(pl.col("eta_ns").is_null(), pl.col("attempt") == 0)
+        .drop_nulls(["published_ns", "started_ns"])
+        .sort("published_ns")
+        .select(ns=pl.col("started_ns") - pl.col("published_ns"))["ns"]
+        .to_numpy()
+    )
+    if len(waits_ns) < _LEAST_WAITS:
+        return
+    first_s, middle_s, last_s = (float(third.mean()) / 1e9 for third in np.array_split(waits_ns, 3))
+    if first_s < middle_s < last_s > max(_GROWN_TIMES * first_s, first_s + _GROWN_S):
+        grew = f"from {fmt.duration(first_s)} to {fmt.duration(last_s)}"
+        text = f"the mean wait grew {grew}: the worker falls behind the arrivals"
+        yield Finding(text=text, weight=1.0)
 
 
 def _of_slots(profile: Profile) -> Iterator[Finding]:

@@ -17,9 +17,9 @@ from report.statistics.differences import slope
 _POINTS = 120
 
 #: Share of the samples, the first ones, that a slope leaves out: a worker's memory grows with its
-#: first jobs. The rest has to last this long, seconds.
+#: first jobs. The rest has to last this long, seconds: a minute says nothing of an hour.
 _WARM_UP = 1 / 3
-_LEAST_S = 60
+_LEAST_S = 600
 
 #: Celery's own prefetch multiplier.
 _DEFAULT_MULTIPLIER = 4

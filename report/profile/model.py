@@ -197,7 +197,7 @@ class Unmet:
 class Finding:
     """A fact of the profile that needs attention."""
 
-    #: The task that it is about; empty for the whole app.
+    #: The task that it is about; empty for several tasks, and for the whole app.
     task: str = ""
     text: str
     #: Facts of a higher rank are shown first: the share of the busy time or of the wait.

@@ -9,6 +9,7 @@ import polars as pl
 
 from collector.recording import RecordedWorker, Recording
 from poolbench.records import Outcome
+from report import format as fmt
 from report.profile.levels import slots_of
 from report.profile.model import PrefetchUse, Reliance, Unmet, Verdicts
 
@@ -161,10 +162,14 @@ def _tasks_with(feature: _Feature, *, recording: Recording) -> dict[str, object]
     """Return the tasks that have a feature's option, with its value."""
     if not feature.task:
         return {}
+    # a task without an option of its own has that of the setting
+    of_all = {worker.settings.get(feature.setting) for worker in recording.workers}
     return {
         name: value
         for name, options in sorted(recording.tasks.items())
-        if not name.startswith(_OF_CELERY) and (value := options.get(feature.task))
+        if not name.startswith(_OF_CELERY)
+        and (value := options.get(feature.task))
+        and of_all != {value}
     }
 
 
@@ -243,7 +248,10 @@ def _ignored(
         if verdict is None or verdict.outcome != "ignored":
             continue
         tasks = _tasks_with(feature, recording=recording)
-        by_task = [f"{feature.task} of {', '.join([*tasks][:_NAMED])}"] if tasks else []
+        named = [*tasks][:_NAMED]
+        if len(tasks) > _NAMED:
+            named.append(f"{len(tasks) - _NAMED} more")
+        by_task = [f"{feature.task} of {fmt.listed(named)}"] if tasks else []
         for asked in (*_asked(feature, worker=worker), *by_task):
             effect = f"ignored by {worker.pool}: {verdict.seen}"
             yield Unmet(worker=worker.name, asked=asked, effect=effect)

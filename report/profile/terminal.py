@@ -29,6 +29,11 @@ WIDE = 120
 #: Most tasks, findings and features on the first screen.
 _TASKS, _FINDINGS = 12, 6
 
+#: What to do with a first screen.
+_NEXT = (
+    "\nDetails: --details; as a page: --output FILE.html; which setting fits: poolbench advise FILE"
+)
+
 #: Outcome of a promise → its style.
 _STYLES = {"works": "green", "ignored": "yellow", "breaks": "bold red", "not tried": "dim"}
 
@@ -70,7 +75,7 @@ def _screen(profile: Profile, *, width: int, has_details: bool) -> Iterator[Rend
         for one in profile.unknown:
             yield _line(one.what, f"{one.why}. {one.remedy}")
     if not has_details:
-        yield Text("\nDetails: --details; as a page: --output FILE.html", style="dim")
+        yield Text(_NEXT, style="dim")
 
 
 def _tasks(profile: Profile, *, width: int, has_details: bool) -> Iterator[RenderableType]:

@@ -30,7 +30,8 @@ UNKNOWN = "?"
 #: Columns of states in tables: title → the states whose shares they add, and their meaning.
 STATE_COLUMNS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "core": (("core_held", "core_released", "core"), "computing"),
-    "no core": (("runnable",), "ready, and no core was free"),
+    # one word, since titles have one space between them
+    "no-core": (("runnable",), "ready, and no core was free"),
     "GIL": (("gil_wait",), "waiting for it"),
     "lock": (("lock_wait", "any_lock"), "waiting for one"),
     "wait": (("io_wait",), "for network, disk or a timer"),

@@ -61,6 +61,25 @@ def test_bad_ends_tails_and_growth_are_lines(record: Record) -> None:
     assert "call leaves 100 kB [100 kB–100 kB] of memory in each execution" in found
 
 
+def test_tasks_that_are_alike_share_a_line(record: Record) -> None:
+    """Two tasks that wait for the supplier are one line, the busier first."""
+    slow = jobs_of("slow", SECONDS, {"io_wait": 0.3, "core": 0.1})
+    fast = jobs_of("fast", SECONDS, {"io_wait": 0.18, "core": 0.02})
+    found = texts_of(measure_profile(record([*fast, *slow])))
+
+    line = "time spent waiting for network, disk or a timer: slow 75 % and fast 90 %"
+    assert line in found
+
+
+@pytest.mark.parametrize(("slots", "grows"), [(1, True), (4, False)])
+def test_a_wait_that_grows_is_a_line(record: Record, *, slots: int, grows: bool) -> None:
+    """One slot for jobs that arrive twice as fast as it ends them falls behind; four don't."""
+    jobs = jobs_of("call", [0.05 * one for one in range(120)], {"io_wait": 0.1})
+    found = texts_of(measure_profile(record(jobs, app=RecordedApp(slots=slots))))
+
+    assert ("the mean wait grew from 978 ms to 4.99 s" in found) == grows
+
+
 def test_waits_and_full_slots_are_lines(record: Record) -> None:
     """One slot with too many jobs: why they wait, and that it is always busy."""
     jobs = jobs_of("call", [0.01 * one for one in range(40)], {"io_wait": 0.5})

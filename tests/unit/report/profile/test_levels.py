@@ -83,9 +83,9 @@ def test_waiting_countdowns_are_no_drift(record: Record) -> None:
 
 
 def test_a_short_recording_has_no_slope(record: Record) -> None:
-    """Less than a minute after the first third says nothing of an hour."""
+    """Less than ten minutes after the first third say nothing of an hour."""
     jobs = jobs_of(
-        "leak", [float(second) for second in range(60)], {"core": 0.1}, grown_bytes=10**6
+        "leak", [float(second) for second in range(600)], {"core": 0.1}, grown_bytes=10**6
     )
     pss = level(record(jobs), name="pss_bytes")
 
@@ -96,12 +96,12 @@ def test_a_short_recording_has_no_slope(record: Record) -> None:
 def test_memory_has_a_slope_after_the_first_third(record: Record) -> None:
     """A worker that keeps 1 MB a second grows by 3.6 GB an hour."""
     jobs = jobs_of(
-        "leak", [float(second) for second in range(100)], {"core": 0.1}, grown_bytes=10**6
+        "leak", [float(second) for second in range(1000)], {"core": 0.1}, grown_bytes=10**6
     )
     recording = record(jobs, app=RecordedApp(pss_bytes=50 * 10**6))
     pss = level(recording, name="pss_bytes")
 
     assert pss is not None
     assert pss.per_hour == pytest.approx(3.6e9)
-    assert pss.most == 150 * 10**6
+    assert pss.most == 1_050 * 10**6
     assert used(recording, name="cpu_s") == pytest.approx(0.1, rel=0.05)

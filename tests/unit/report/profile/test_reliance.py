@@ -30,6 +30,22 @@ def test_a_tasks_option_is_judged_for_each_pool(record: Record) -> None:
     assert hard.pools["threads"].outcome == "ignored"
 
 
+def test_a_setting_that_tasks_have_is_named_once(record: Record) -> None:
+    """Celery gives each task the app's time limit; only those with another one are named."""
+    limits = {"shop.mail": 60, "a": 5, "b": 5, "c": 5, "d": 5}
+    app = RecordedApp(
+        pool="threads",
+        tasks={name: {"time_limit": limit_s} for name, limit_s in limits.items()},
+        worker={"settings": {"task_time_limit": 60}},
+    )
+    profile = profile_of(record, app)
+
+    assert [one.asked for one in profile.unmet] == [
+        "task_time_limit = 60",
+        "time_limit of a, b, c and 1 more",
+    ]
+
+
 @pytest.mark.parametrize(
     ("worker", "feature", "shown"),
     [

@@ -146,4 +146,5 @@ What needs attention
   shop.thumbnail waits 17 % of its time for the GIL: other threads hold it
   shop.send_mail waits 100 % of its time for network, disk or a timer
 
-Details: --details; as a page: --output FILE.html"""
+Details: --details; as a page: --output FILE.html; which setting fits: poolbench
+advise FILE"""
