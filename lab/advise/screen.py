@@ -126,7 +126,8 @@ def _origin(advice: Advice) -> Text:
     return Text(
         f"Medians and ranges of {repetitions} of the recording's busiest "
         f"{fmt.duration(advice.span_s)} with stand-ins; memory and connections by the recording."
-        f"{left_out} Details: poolbench report {Path(advice.run).name}",
+        f"{left_out} All reasons and remedies: "
+        f"poolbench report {Path(advice.run).name} --details",
         "dim",
     )
 
