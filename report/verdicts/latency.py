@@ -71,7 +71,7 @@ def _judge_part(
     ) or [f"The p95 {span} of {name}{value}." for name, value in figures.items() if value]
     if not any(figures.values()) and any(row.valid for row in rows):
         share = next(one.share for one in workload.mix if one.name == part)
-        texts = [f"No job of its share ({fmt.percent(share)}) was measured."]
+        texts = [f"No job of its share ({fmt.percent(share)}) was done."]
     texts[:1] = [f"{part}: {text[0].lower()}{text[1:]}" for text in texts[:1]]
     return replace(
         verdict,
@@ -85,14 +85,12 @@ def _judge_part(
 def _part_figures(row: Row, *, part: str, span: str) -> str:
     """Return the p95 of a part's jobs in brackets; of a response, that of the wait too."""
     spans = [trial.part_spans[part] for trial in row.valid]
-    found = {name: percentiles(pool_spans(spans, name=name)) for name in (span, "wait")}
+    found, wait = (percentiles(pool_spans(spans, name=name)) for name in (span, "wait"))
     # jobs that all fail have waits and no response
-    texts = [
-        fmt.duration(one.p95) if name == span else f"p95 wait {fmt.duration(one.p95)}"
-        for name, one in found.items()
-        if one
-    ]
-    return f" ({', '.join(texts)})" if texts else ""
+    if not found:
+        return ""
+    waited = f", p95 wait {fmt.duration(wait.p95)}" if wait and span != "wait" else ""
+    return f" ({fmt.duration(found.p95)}{waited})"
 
 
 def _differences(verdict: Verdict) -> list[Decided]:
