@@ -12,7 +12,10 @@ from report.verdicts.latency import _part_figures
 
 def row(**spans_s: list[float]) -> Any:
     """Return what the text reads of a row with one valid trial."""
-    spans = {name: pl.Series(values, dtype=pl.Float64) for name, values in spans_s.items()}
+    spans = {
+        name: pl.Series([round(one * 1e9) for one in values], dtype=pl.Int64)
+        for name, values in spans_s.items()
+    }
     return SimpleNamespace(valid=[SimpleNamespace(part_spans={"mail": spans})])
 
 
