@@ -69,9 +69,10 @@ class RecordingProbe(Probe):
         super().__init__()
         self._keyed = blake2b(key=os.urandom(32), digest_size=8)
         self._statm_fd: int | None = None
-        #: CPU time of ended child processes when the last job ended, ns; None before a first job,
-        #: and where slots share a process.
-        self._child_cpu_ns: int | None = None
+        #: Resident memory as JSON, and CPU time of ended child processes, ns, when the last job
+        #: ended; None before a first job, and where slots share a process. A job begins with the
+        #: figures of the one before, since reading memory is the dearest part of a recording.
+        self._last_use: tuple[str, int] | None = None
         #: The last id that was hashed, and its hash: a job is often its own root.
         self._hashed: tuple[object, str] = (None, "")
         self._worker_pid = 0
@@ -232,10 +233,9 @@ class RecordingProbe(Probe):
             evidence = self._evidence
             rss = "null"
             if evidence.has_own_process:
-                rss = self._rss_bytes()
-                # later jobs begin with what the one before has read: no child ends between them
-                if self._child_cpu_ns is None:
-                    self._child_cpu_ns = _child_cpu_ns()
+                if self._last_use is None:
+                    self._last_use = self._rss_bytes(), _child_cpu_ns()
+                rss = self._last_use[0]
             t_ns = time.time_ns()
             members = (
                 f'{evidence.fragment()},"thread_id":{threading.get_native_id()},'
@@ -262,15 +262,15 @@ class RecordingProbe(Probe):
             t_ns = time.time_ns()
             cpu_from_ns = request.get(CPU_FROM_NS)
             cpu_ns = None if cpu_from_ns is None else time.thread_time_ns() - cpu_from_ns
-            child_from_ns = self._child_cpu_ns
+            before = self._last_use
             blocked_ns = request.get(BLOCKED_NS)
             rss, child_cpu, running_ns = "null", "null", "null"
             if cpu_from_ns is None and (turns := self._running_time.end()) is not None:
                 running_ns = str(turns[0])
                 blocked_ns = turns[1] if blocked_ns is None else blocked_ns
-            if child_from_ns is not None:
-                self._child_cpu_ns = _child_cpu_ns()
-                rss, child_cpu = self._rss_bytes(), str(self._child_cpu_ns - child_from_ns)
+            if before is not None:
+                rss, child_cpu_ns = self._last_use = self._rss_bytes(), _child_cpu_ns()
+                child_cpu = str(child_cpu_ns - before[1])
             pipe.write(
                 lines.finished_line(
                     f'{execution},"rss_after_bytes":{rss},"child_cpu_ns":{child_cpu},'
@@ -289,7 +289,7 @@ class RecordingProbe(Probe):
     def _on_fork(self) -> None:
         """After a fork: also open the child's own memory figures anew."""
         super()._on_fork()
-        self._child_cpu_ns = None
+        self._last_use = None
         fd, self._statm_fd = self._statm_fd, None
         if fd is not None:
             os.close(fd)

@@ -106,6 +106,12 @@ def test_each_execution_has_its_lines_and_columns(pool: Pool, start: Start, tmp_
         (finished, ("rss_after_bytes", "child_cpu_ns")),
     ):
         assert {line[name] is not None for line in lines for name in names} == {has_own_process}
+    if has_own_process:
+        # a job begins with what the job before it in the same process has left
+        for pid in {line["pid"] for line in started}:
+            before = [one["rss_before_bytes"] for one in started if one["pid"] == pid]
+            after = [one["rss_after_bytes"] for one in finished if one["pid"] == pid]
+            assert before[1:] == after[:-1]
     for line in (*received, *started, *finished):
         assert line.keys() <= LINE_COLUMNS.keys() | RECORDED_COLUMNS.keys()
 
