@@ -188,6 +188,21 @@ def test_a_contenders_own_python_counts_and_its_path_does_not(manifest: Content)
     assert told(mine, newer) == [("contender", "threads-4: interpreter.python", True)]
 
 
+def test_the_content_of_a_recording_is_a_condition_and_its_place_is_not(
+    manifest: Content,
+) -> None:
+    """The same file may be elsewhere on another machine."""
+    known = {"file": "/a/shop.pbrec", "sha256": "1" * 64}
+    mine = changed(manifest, "workloads/0/recorded", known)
+    moved = changed(mine, "workloads/0/recorded/file", "/b/shop.pbrec")
+    other = changed(mine, "workloads/0/recorded/sha256", "2" * 64)
+
+    assert told(mine, moved) == []
+    ((topic, what, is_refusal),) = told(mine, other)
+    assert (topic, is_refusal) == ("workload", True)
+    assert what.endswith("recorded.sha256")
+
+
 def test_refusals_come_first_and_read_as_a_sentence(manifest: Content) -> None:
     """Topic, what, and the value in each run; a contender that only one has is no difference."""
     other = changed(changed(manifest, "git/commit", "f" * 40), "machine/cores", 8)
