@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lab.advise.model import Limits, Setting
@@ -76,6 +76,8 @@ class Decision:
     advised: Expected | None
     #: The reasons in whole sentences, the first decides.
     reasons: tuple[str, ...] = ()
+    #: The settings that are about as good, the preferred first; with advice only.
+    equals: tuple[Expected, ...] = ()
 
 
 def decide(today: Expected, *, others: Sequence[Expected], limits: Limits) -> Decision:
@@ -94,38 +96,66 @@ def decide(today: Expected, *, others: Sequence[Expected], limits: Limits) -> De
     meeting = [one for one in valid if one.is_met is not False and one.is_within(limits)]
     if not meeting:
         return Decision(outcome=Outcome.NONE, advised=_nearest(valid, limits=limits))
-    best = _best(meeting)
+    equals = _equals(meeting)
+    best = equals[0]
     if best is today:
-        return Decision(outcome=Outcome.STAY, advised=today, reasons=("No candidate did more.",))
+        reason = "No candidate did more."
+        return Decision(outcome=Outcome.STAY, advised=today, reasons=(reason,), equals=equals)
     if today in meeting and best.is_like_today:
-        return Decision(outcome=Outcome.STAY, advised=today, reasons=(_hardly_more(best),))
-    reasons = []
+        return Decision(
+            outcome=Outcome.STAY,
+            advised=today,
+            reasons=(_hardly_more(best),),
+            equals=(today, *(one for one in equals if one is not today)),
+        )
+    reasons: list[str] = []
     if today.is_met is False:
-        reasons.append("Today's setting missed the SLO at the recorded rate.")
+        reasons.append("Today's setting missed the SLO at the recorded pace.")
     elif not today.is_within(limits):
         reasons.append("Today's setting exceeds the limits.")
-    return Decision(outcome=Outcome.CHANGE, advised=best, reasons=tuple(reasons))
+    return Decision(outcome=Outcome.CHANGE, advised=best, reasons=tuple(reasons), equals=equals)
 
 
-def agree(held: Decision, *, released: Decision) -> Decision:
-    """Return the advice if both assumptions about the GIL lead to it; otherwise abstain."""
-    one, other = held.advised, released.advised
-    same = one is not None and other is not None and one.setting == other.setting
-    if held.outcome == released.outcome and (same or held.outcome is Outcome.ABSTAIN):
+def agree(held: Decision, *, released: Decision, today: Setting) -> Decision:
+    """Return the advice that holds under both assumptions about the GIL; otherwise abstain.
+
+    It is a setting that is among the best under both, today's if possible.
+    """
+    for one in (held, released):
+        if one.outcome is Outcome.ABSTAIN:
+            return one
+    if held.outcome is released.outcome is Outcome.NONE:
         return held
-    if Outcome.ABSTAIN in (held.outcome, released.outcome):
-        return held if held.outcome is Outcome.ABSTAIN else released
-    names = [found.setting.name if found else "nothing" for found in (one, other)]
+    # the case in which there is more to gain has the figures
+    first, second = (released, held) if held.outcome is Outcome.STAY else (held, released)
+    allowed = {one.setting for one in second.equals}
+    common = [one for one in first.equals if one.setting in allowed]
+    kept = next((one for one in common if one.setting == today), None)
+    if kept:
+        return replace(second, outcome=Outcome.STAY, advised=kept)
+    if common and first.outcome is second.outcome:
+        return replace(first, advised=common[0])
+    if common:
+        reason = "It does more under one assumption about the GIL, and as much under the other."
+        return replace(first, advised=common[0], reasons=(reason,))
+    names = [_named(one) for one in (held, released)]
     return _abstain(
-        f"If the computing holds the GIL, {names[0]} is best; if it releases it, {names[1]}. "
+        f"If the computing holds the GIL, {names[0]}; if it releases it, {names[1]}. "
         "The recording doesn't show which. Record again with poolbench record --gil-probe."
     )
 
 
-def _best(meeting: Sequence[Expected]) -> Expected:
+def _named(decision: Decision) -> str:
+    if decision.outcome is Outcome.NONE or decision.advised is None:
+        return "no setting meets the SLO"
+    return f"{decision.advised.setting.name} is best"
+
+
+def _equals(meeting: Sequence[Expected]) -> tuple[Expected, ...]:
+    """Return the settings with about the highest throughput, the preferred first."""
     top = max(_per_s(one) for one in meeting)
     near = [one for one in meeting if _per_s(one) >= top * (1 - LITTLE_MORE)]
-    return min(near, key=_cost)
+    return tuple(sorted(near, key=_cost))
 
 
 def _cost(one: Expected) -> tuple[int, float, float]:

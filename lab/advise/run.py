@@ -82,7 +82,9 @@ def advise(
         for case in cases
     }
     decisions = [decide(one[0], others=one[1:], limits=limits) for one in measured.values()]
-    decision = agree(decisions[0], released=decisions[-1])
+    decision = decisions[0]
+    if len(decisions) > 1:
+        decision = agree(decision, released=decisions[1], today=demand.today)
     advised, firsts = decision.advised, measured[cases[0].unknown_as]
     return replace(
         unmeasured,

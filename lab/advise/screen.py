@@ -60,7 +60,8 @@ def _headline(advice: Advice) -> Text:
     advised = decision.advised
     match decision.outcome:
         case Outcome.ABSTAIN:
-            return Text("No advice: the evidence is too thin.", "bold yellow")
+            why = ": the evidence is too thin" if advice.demand.gaps else ""
+            return Text(f"No advice{why}.", "bold yellow")
         case Outcome.NONE:
             return Text(f"No setting met {_slo(advice)}.{_nearest(advised)}", "bold yellow")
         case Outcome.STAY:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from lab.advise.decision import Decision, Outcome, agree, decide
-from lab.advise.model import Limits, Setting
+from lab.advise.model import Limits
 from report.statistics.ratios import Ratio
-from tests.demands import about, candidate, expected
+from tests.demands import TODAY, about, candidate, expected
 
 NO_LIMITS = Limits()
 
@@ -58,7 +58,7 @@ def test_a_slower_setting_is_advised_if_today_misses_the_slo() -> None:
     decision = decide(expected(is_met=False), others=[candidate(times=0.8)], limits=NO_LIMITS)
 
     assert decision.outcome is Outcome.CHANGE
-    assert decision.reasons == ("Today's setting missed the SLO at the recorded rate.",)
+    assert decision.reasons == ("Today's setting missed the SLO at the recorded pace.",)
 
 
 def test_a_setting_above_the_memory_limit_is_not_advised() -> None:
@@ -109,21 +109,48 @@ def test_an_invalid_candidate_is_left_out() -> None:
 
 def test_both_assumptions_about_the_gil_have_to_lead_to_the_same_advice() -> None:
     """Otherwise the reason names both, and what to record."""
-    threads, prefork = candidate("threads"), candidate("prefork")
-    change = Decision(outcome=Outcome.CHANGE, advised=threads)
-    other = Decision(outcome=Outcome.CHANGE, advised=prefork)
+    held, released = decided(1.0, 3.0), decided(3.0, 1.0)
 
-    assert agree(change, released=change) is change
-    split = agree(other, released=change)
+    assert agree(held, released=held, today=TODAY).advised == held.advised
+    split = agree(held, released=released, today=TODAY)
     assert split.outcome is Outcome.ABSTAIN
-    assert "prefork-12" in split.reasons[0]
-    assert "threads-12" in split.reasons[0]
-    assert "Record" in split.reasons[0]
+    assert "gevent-12 is best" in split.reasons[0]
+    assert "threads-12 is best" in split.reasons[0]
+    assert "--gil-probe" in split.reasons[0]
 
 
-def test_the_same_setting_for_another_reason_is_the_same_advice() -> None:
-    """To stay in one case and to abstain in the other is no advice."""
-    stay = Decision(outcome=Outcome.STAY, advised=expected(Setting(pool="threads", slots=8)))
-    nothing = Decision(outcome=Outcome.ABSTAIN, advised=None, reasons=("No figures.",))
+def test_a_setting_that_is_among_the_best_under_both_is_advised() -> None:
+    """Threads do as much as gevent if the GIL is held, and more if it is released."""
+    held, released = decided(2.97, 3.0), decided(3.0, 1.0)
 
-    assert agree(stay, released=nothing) is nothing
+    found = agree(held, released=released, today=TODAY)
+
+    assert found.outcome is Outcome.CHANGE
+    assert found.advised
+    assert found.advised.setting.pool == "threads"
+
+
+def test_a_change_that_costs_nothing_under_the_other_assumption_is_advised() -> None:
+    """The reverse, a change that loses, is not."""
+    same, more, less = decided(1.02), decided(2.0), decided(0.5)
+
+    change = agree(same, released=more, today=TODAY)
+    assert (change.outcome, change.advised) == (Outcome.CHANGE, more.advised)
+    assert "as much under the other" in change.reasons[0]
+    assert agree(less, released=more, today=TODAY).outcome is Outcome.ABSTAIN
+
+
+def test_if_none_meets_the_slo_under_both_that_is_the_result() -> None:
+    """Under one of them, the reason names it."""
+    none = decide(expected(is_met=False), others=[candidate(is_met=False)], limits=NO_LIMITS)
+
+    assert agree(none, released=none, today=TODAY) is none
+    split = agree(none, released=decided(2.0), today=TODAY)
+    assert "If the computing holds the GIL, no setting meets the SLO" in split.reasons[0]
+
+
+def test_nothing_measured_under_one_assumption_is_no_advice() -> None:
+    """Its fault is the reason."""
+    nothing = decided(2.0, faults=("12 jobs lost",))
+
+    assert agree(decided(2.0), released=nothing, today=TODAY) is nothing
