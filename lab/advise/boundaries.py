@@ -16,7 +16,7 @@ from operator import itemgetter
 from lab.advise.candidates import is_allowed, rank, without
 from lab.advise.capacity import capacity_per_s
 from lab.advise.decision import LITTLE_MORE
-from lab.advise.model import Demand, Limits, Setting, TaskDemand
+from lab.advise.model import MATTERS_SHARE, Demand, Limits, Setting, TaskDemand
 from report import format as fmt
 
 #: Largest change of an input that is looked for, as a factor, and the factor of each step.
@@ -24,9 +24,6 @@ MOST_CHANGE, STEP = 16.0, 1.1
 
 #: Precision of a boundary: two digits.
 PRECISION = 1.01
-
-#: Only tasks with this share of busy time are varied.
-MATTERS_SHARE = 0.1
 
 
 #: A pool, and whether it has several workers.

@@ -9,7 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from collector.recording import RecordedWorker, Recording
-from lab.advise.model import CELERY_PREFETCH, Demand, Feature, Setting, TaskDemand
+from lab.advise.model import CELERY_PREFETCH, MATTERS_SHARE, Demand, Feature, Setting, TaskDemand
 from lab.replay.segments import with_segments
 from poolbench.errors import Fault, UsageError
 from poolbench.pools import POOLS
@@ -26,9 +26,6 @@ LEAST_JOBS = values_needed(950)
 
 #: Shortest recording, seconds: a worker's first minute is not its usual work.
 LEAST_SPAN_S = 60.0
-
-#: A task with this share of the busy time matters.
-MATTERS_SHARE = 0.1
 
 #: Largest share of lines or executions that may be missing.
 MISSING_SHARE = 0.01

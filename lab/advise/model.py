@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from report.statistics.ratios import Median
 
+#: A task matters from this share of the busy time on.
+MATTERS_SHARE = 0.1
+
 #: Celery's prefetch multiplier if none is set.
 CELERY_PREFETCH = 4
 

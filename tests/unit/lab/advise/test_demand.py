@@ -84,10 +84,10 @@ def test_a_limit_that_struck_is_used_and_one_that_did_not_is_only_set(tmp_path: 
 def test_children_have_to_be_replaced_if_jobs_leave_memory_behind(
     tmp_path: Path, duration_s: float, *, is_used: bool
 ) -> None:
-    """10 kB a job are 8 GB a day; two minutes don't show it, since first jobs need memory too."""
+    """100 kB a job are 8 GB a day; two minutes don't show it, since first jobs need memory too."""
     found = demand_of(
         tmp_path / "shop.pbrec",
-        fetches(duration_s=duration_s, grown_bytes=10_000),
+        fetches(per_s=1, duration_s=duration_s, grown_bytes=100_000),
         worker={"options": {"max_tasks_per_child": 100}},
     )
     (feature,) = found.features
