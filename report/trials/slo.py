@@ -237,6 +237,14 @@ def by_job(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def from_countdowns(found: pl.DataFrame) -> pl.DataFrame:
+    """Return the jobs of `by_job` with waits that begin when their countdowns end.
+
+    An app asks for its countdowns, so what a recording repeats of them is no wait of the worker's.
+    """
+    return found.with_columns(wait_ns=pl.col("delay_ns").clip(lower_bound=0))
+
+
 def late_jobs(found: pl.DataFrame) -> int:
     """Return the number of jobs in `by_job` that the producer sent too late."""
     bound_ns = pl.max_horizontal(

@@ -6,7 +6,7 @@ An invalid trial keeps its ledger and its reasons: nothing is dropped here.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 
 import polars as pl
@@ -37,7 +37,7 @@ from poolbench.pools import POOLS
 from poolbench.summaries import Ledger, Percentiles
 from report.trials.disturbances import disturbances
 from report.trials.groups import GroupTrial, measure_groups
-from report.trials.latency_spans import JOB_SPANS, measure_spans
+from report.trials.latency_spans import JOB_SPANS, SPANS, measure_spans
 from report.trials.levels import TrialLevels, measure_levels
 from report.trials.limits import LimitedTrial
 from report.trials.loop_blocking import TrialBlocking, measure_blocking
@@ -46,6 +46,7 @@ from report.trials.slo import (
     SloByPart,
     Target,
     by_job,
+    from_countdowns,
     judge_rate,
     judge_targets,
     late_reason,
@@ -310,6 +311,7 @@ def _measure(
     is_backlog = plan.arrivals == "burst"
     evidence = _evidence(records)
     workload = manifest.workload(plan.workload)
+    is_replay = workload is not None and workload.recorded is not None
     verdict: RateVerdict | None = None
     targets: tuple[Target, ...] = ()
     late: Reason | None = None
@@ -320,9 +322,11 @@ def _measure(
     found = figures(jobs, slots=plan.slots, is_capacity=is_backlog, peak=peak_in_flight(records))
     if is_jobless:
         found = replace(found, reasons=())
+    if is_replay:
+        found = replace(found, wait_s=percentiles(_waits_ns(jobs)))
     if not is_backlog:
         slo = slo_of(workload, slo=manifest.slo) if workload else {}
-        verdict, targets, late = _judge_rate(plan, records=jobs, slo=slo)
+        verdict, targets, late = _judge_rate(plan, records=jobs, slo=slo, is_replay=is_replay)
     part_spans = {} if plan.is_pilot else _part_spans(jobs, workload=workload)
     no_gil = free_threaded(manifest).get(plan.contender)
     reasons = (
@@ -393,7 +397,9 @@ def _measure(
         redis_commands_per_job=_per_job(redis.commands if redis else None, jobs=done),
         redis_bytes_per_job=_per_job(redis.net_bytes if redis else None, jobs=done),
         executions_per_job=executions_per_job,
-        spans={} if plan.is_pilot else measure_spans(_without_later_sends(jobs, plan=plan)),
+        spans={}
+        if plan.is_pilot
+        else _spans(_without_later_sends(jobs, plan=plan), is_replay=is_replay),
         waits=(
             None if is_left_out else wait_causes(jobs, plan=plan, contender=contender, busy=records)
         ),
@@ -431,7 +437,7 @@ def _groups(
 
 
 def _judge_rate(
-    plan: PlannedTrial, *, records: pl.DataFrame, slo: SloByPart
+    plan: PlannedTrial, *, records: pl.DataFrame, slo: SloByPart, is_replay: bool
 ) -> tuple[RateVerdict, tuple[Target, ...], Reason | None]:
     """Return whether a rate was sustained, its targets, and the reason if jobs were sent too late.
 
@@ -439,6 +445,8 @@ def _judge_rate(
     rate that a search looks for is one that meets them.
     """
     jobs, is_given = by_job(records), plan.measure == "rate"
+    if is_replay:
+        jobs = from_countdowns(jobs)
     bounds: SloByPart = {} if is_given else slo
     verdict = judge_rate(
         jobs, jobs=plan.count, slots=plan.slots, slo=bounds, later_parts=predecessors(plan)
@@ -467,10 +475,23 @@ def _part_spans(
     if workload is None:
         return {}
     names = JOB_SPANS if workload.has_waits_by_part else ("execution",)
+    is_replay = workload.recorded is not None
     return {
-        part: measure_spans(records.filter(pl.col("part") == part), names=names)
+        part: _spans(records.filter(pl.col("part") == part), names=names, is_replay=is_replay)
         for part in workload.part_names
     }
+
+
+def _spans(
+    records: pl.DataFrame, *, names: Collection[str] = tuple(SPANS), is_replay: bool
+) -> dict[str, pl.Series]:
+    """Return the spans of a trial; the waits of a replay begin when countdowns end."""
+    spans = measure_spans(records, names=names)
+    return {**spans, "wait": _waits_ns(records)} if is_replay and "wait" in spans else spans
+
+
+def _waits_ns(records: pl.DataFrame) -> pl.Series:
+    return from_countdowns(by_job(records))["wait_ns"].drop_nulls()
 
 
 def _figure_per_s(

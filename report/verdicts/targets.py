@@ -22,10 +22,10 @@ def describe_targets(rows: Sequence[Row]) -> list[str]:
         [(row.contender.name, one) for row, one in zip(known, of_bound, strict=True)]
         for of_bound in bounds
     ]
-    return [
-        _sentence(one)
-        for one in sorted(found, key=lambda one: all(target.is_met for _, target in one))
-    ]
+    by_sentence: dict[str, list[str]] = {}
+    for one in sorted(found, key=lambda one: all(target.is_met for _, target in one)):
+        by_sentence.setdefault(_sentence(one), []).append(one[0][1].part)
+    return [_of_parts(parts, sentence=sentence) for sentence, parts in by_sentence.items()]
 
 
 def describe_bound(target: TargetSummary) -> str:
@@ -55,7 +55,7 @@ def describe_missed(target: TargetSummary) -> str:
 
 def _sentence(found: Sequence[tuple[str, TargetSummary]]) -> str:
     first = found[0][1]
-    goal, part = describe_bound(first), f"{first.part}: " if first.part else ""
+    goal = describe_bound(first)
     meet = [name for name, one in found if one.is_met]
     some = [
         f"{name} in {one.met} of {one.repetitions} repetitions ({describe_seen(one)})"
@@ -77,7 +77,13 @@ def _sentence(found: Sequence[tuple[str, TargetSummary]]) -> str:
     has_name = bool(meet) and who != "all"
     if not first.is_claim:
         text, has_name = f"so far {text}", False
-    return f"{part}{text if part or has_name else text[0].upper() + text[1:]}."
+    return f"{text if first.part or has_name else text[0].upper() + text[1:]}."
+
+
+def _of_parts(parts: Sequence[str], *, sentence: str) -> str:
+    """Return a sentence with the names of the parts that it is true of, if there are parts."""
+    names = [part for part in parts if part]
+    return f"{fmt.listed(names)}: {sentence}" if names else sentence
 
 
 def _pss_bytes(row: Row) -> float:

@@ -522,6 +522,33 @@ def test_few_repetitions_claim_nothing_of_a_part(tmp_path: Path) -> None:
     assert "2 repetitions; a claim needs 5." in verdict.text
 
 
+def test_the_wait_of_a_replay_begins_when_a_countdown_ends(tmp_path: Path) -> None:
+    """The app asked for a countdown of 2 s, so it is no wait, and no SLO is missed by it."""
+    later = serve(rate_per_s=15.0, job_s=0.01, jobs=200, slots=4).with_columns(
+        pl.col("started_ns", "finished_ns") + 2 * 10**9, eta_ns=pl.col("due_ns") + 2 * 10**9
+    )
+    plan = {"contender": FAST.name, "rate_per_s": 15.0}
+    source = {"file": "shop.pbrec", "sha256": "0" * 64, "jobs": 200, "span_s": 13.3}
+    seen = {
+        name: summary_of(
+            tmp_path / name, "rate", [(plan, later)], slo={"p95_wait_s": 1.0}, **more
+        ).rows[0]
+        for name, more in (("replay", {"recorded": source}), ("own", {}))
+    }
+
+    assert known(known(seen["replay"].wait_s).p95) < 0.1
+    assert seen["replay"].targets[0].is_met
+    assert known(known(seen["own"].wait_s).p95) >= 2.0
+    assert not seen["own"].targets[0].is_met
+
+
+def test_parts_that_are_alike_share_a_sentence(tmp_path: Path) -> None:
+    """A mix of many tasks that all meet the file's SLO is one sentence."""
+    (verdict,) = short_beside_long(tmp_path, slo={"p95_response_s": 60.0}, mix=MIX).verdicts
+
+    assert verdict.headline == "short and long: all meet p95 response ≤ 60.0 s."
+
+
 def test_a_target_is_met_or_missed_by_part(tmp_path: Path) -> None:
     """The headline says who is enough; a part without an SLO of its own has the file's."""
     long = {"slo": {"p95_response_s": 0.9}}

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from collector.reasons import Code, Reason
 from report.trials.lag_histogram import lag_histogram
-from report.trials.slo import by_job, judge_rate, judge_targets, late_reason, slo_by_part
+from report.trials.slo import (
+    by_job,
+    from_countdowns,
+    judge_rate,
+    judge_targets,
+    late_reason,
+    slo_by_part,
+)
 from tests.loading import serve
 
 SLO = {"": {"p95_wait_s": 1.0}}
@@ -200,6 +207,7 @@ def test_a_countdown_is_not_a_backlog() -> None:
     jobs = by_job(records)
 
     assert jobs["wait_ns"].to_list() == [second_ns] * 20
+    assert from_countdowns(jobs)["wait_ns"].max() == jobs["delay_ns"].max() == 0
     assert judge_rate(jobs, jobs=20, slots=1, slo={}).is_sustained
     without = by_job(records.with_columns(eta_ns=pl.lit(None, pl.Int64)))
     assert not judge_rate(without, jobs=20, slots=1, slo={}).is_sustained
