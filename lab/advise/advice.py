@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -100,4 +101,4 @@ def command_line(setting: Setting, *, worker: RecordedWorker) -> str:
             words += [flag, joined]
     if setting.workers > 1:
         words += ["-n", "worker1@%h"]
-    return " ".join(words)
+    return shlex.join(words)

@@ -9,7 +9,7 @@ from pathlib import Path
 from collector.recording import Recording
 from lab.advise.advice import Advice, command_line
 from lab.advise.boundaries import Boundary, find_boundaries
-from lab.advise.candidates import find_candidates, is_allowed
+from lab.advise.candidates import Candidates, find_candidates, is_allowed
 from lab.advise.decision import Decision, Expected, Outcome, agree, decide
 from lab.advise.expected import corrections, lost_now, read_expected
 from lab.advise.experiment import Case, plan_experiment
@@ -49,7 +49,9 @@ def advise(
     Raises:
         UsageError: if the budget is too short.
     """
-    found = find_candidates(demand, limits=limits)
+    found = Candidates(rules=(), settings=(), excluded={})
+    if demand.tasks:
+        found = find_candidates(demand, limits=limits)
     unmeasured = Advice(
         files=tuple(map(str, paths)),
         demand=demand,

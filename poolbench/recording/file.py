@@ -81,10 +81,12 @@ class RecordingFile:
         """Check that the path still names this file.
 
         Raises:
-            FileNotFoundError: if it was removed or replaced.
+            FileNotFoundError: if it was removed, replaced or cut.
         """
         if not _is_at(self._fd, self._path):
-            raise FileNotFoundError(errno.ENOENT, "it was removed", str(self._path))
+            raise FileNotFoundError(errno.ENOENT, "the file was removed or replaced")
+        if os.fstat(self._fd).st_size < self._size_bytes:
+            raise FileNotFoundError(errno.ENOENT, "another program has cut the file")
 
     def _drop_oldest(self) -> None:
         """Replace the file by its newest part, with the description of the session before that."""

@@ -62,7 +62,7 @@ class FileRecorder:
             self._file.append(self._observed(self._observer.end, b""))
         except OSError as error:
             code, reason = ExitCode.STORAGE, _reason_of(error)
-            _log(f"the recording {self._settings.path} ends, the jobs continue: {error}")
+            _log(f"the recording {self._settings.path} ends, the jobs continue: {error.strerror}")
         os.close(self._pipe)
         if self._settings.folder:
             shutil.rmtree(self._settings.folder, ignore_errors=True)

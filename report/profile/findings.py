@@ -126,7 +126,7 @@ def _merged(found: list[Finding | _OfTask]) -> Iterator[Finding]:
 def _of_task(task: TaskProfile) -> Iterator[Finding | _OfTask]:
     if task.busy_share >= _BUSY_SHARE:
         yield from _of_states(task)
-    attempts = max(1, task.executions + task.unfinished)
+    attempts = max(1, task.started)
     for count, least, what in (
         (task.failures, _FAILURES, "fails"),
         (task.retries, _RETRIES, "is retried"),
@@ -230,7 +230,7 @@ def _of_slots(profile: Profile) -> Iterator[Finding]:
         text = f"the slots are busy for {share} of the time: there is little headroom"
         yield Finding(text=text, weight=0.9)
     elif slots.available > 1 and slots.p95 < _RARELY_BUSY * slots.available:
-        text = f"at most {slots.p95:g} of {slots.available:g} slots are busy in 95 % of the time"
+        text = f"at most {slots.p95:g} of {slots.available:.3g} slots are busy in 95 % of the time"
         yield Finding(text=text, weight=0.2)
     for use in profile.prefetch:
         if use.end > use.start:

@@ -44,6 +44,8 @@ class TaskProfile:
     name: str
     #: Executions with a start and an end: those that all figures below are of.
     executions: int
+    #: Executions that started, whatever is known of their end.
+    started: int
     #: Executions that started, and whose end the recording doesn't have.
     unfinished: int
     #: Executions per second of the recorded time.

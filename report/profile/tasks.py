@@ -63,6 +63,7 @@ def _task(
     return TaskProfile(
         name=jobs["kind"][0],
         executions=ended.height,
+        started=len(jobs["started_ns"].drop_nulls()),
         unfinished=jobs.filter(
             pl.col("started_ns").is_not_null(), pl.col("outcome").is_null()
         ).height,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from collector.recording import RecordedWorker
 from report import format as fmt
 from report.legend import CAUSES
 from report.profile.model import Level, PrefetchUse, Profile, TaskProfile
@@ -156,10 +157,7 @@ def bad_ends(task: TaskProfile) -> str:
 
 def title(profile: Profile) -> str:
     """Return the workers and what was recorded, as one sentence."""
-    kinds = [
-        f"{worker.pool}, {fmt.counted(worker.slots, noun='slot')}" if worker.slots else worker.pool
-        for worker in profile.workers
-    ]
+    kinds = [", ".join(filter(None, (one.pool, _slots(one)))) for one in profile.workers]
     names = [worker.name for worker in profile.workers]
     if len(names) > _NAMED:
         counts = Counter(kinds)
@@ -170,6 +168,14 @@ def title(profile: Profile) -> str:
     of_tasks = fmt.counted(len(profile.tasks), noun="task")
     span = fmt.minutes(profile.span_s)
     return f"{workers or 'an unknown worker'}: {jobs} of {of_tasks} in {span}"
+
+
+def _slots(worker: RecordedWorker) -> str:
+    """Return the number of a worker's slots, or the range of an autoscaled one."""
+    match worker.effective.get("autoscale"):
+        case [most, fewest]:
+            return f"{fewest} to {most} slots"
+    return fmt.counted(worker.slots, noun="slot") if worker.slots else ""
 
 
 def conditions(profile: Profile) -> str:

@@ -210,7 +210,7 @@ def test_the_time_ends_the_recording_and_not_the_worker(start: Start, tmp_path: 
 
 @pytest.mark.parametrize(
     ("harm", "word"),
-    [("kill the recorder", "the recorder was killed"), ("remove the file", "it was removed")],
+    [("kill the recorder", "the recorder was killed"), ("remove the file", "was removed")],
 )
 def test_a_recording_that_breaks_costs_one_log_line(
     harm: str, word: str, start: Start, tmp_path: Path

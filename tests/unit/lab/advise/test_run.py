@@ -73,3 +73,11 @@ def test_limits_that_nothing_keeps_are_not_met(recording: Recording) -> None:
 
     assert advice.decision.outcome is Outcome.NONE
     assert {"prefork", "threads", "gevent"} <= advice.excluded.keys()
+
+
+def test_a_recording_without_ended_executions_is_thin(recording: Recording) -> None:
+    """There is no mean execution, so no rule applies."""
+    advice = found(demand(tasks=(), gaps=("No execution ended.",)), recording=recording)
+
+    assert advice.decision.outcome is Outcome.ABSTAIN
+    assert advice.rules == ()

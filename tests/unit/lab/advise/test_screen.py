@@ -177,6 +177,13 @@ def test_the_command_line_keeps_what_the_pool_has() -> None:
     assert command_line(several, worker=WORKER).endswith("-n worker1@%h")
 
 
+def test_the_command_line_quotes_names_for_a_shell() -> None:
+    """A queue may be named with any characters."""
+    odd = replace(WORKER, options={"queues": ["$(date) mail"]})
+
+    assert command_line(TODAY, worker=odd).endswith("-Q '$(date) mail'")
+
+
 def test_both_assumptions_have_a_table() -> None:
     """Each with its title."""
     both = {"held": (expected(), THREADS), "released": (expected(), THREADS)}

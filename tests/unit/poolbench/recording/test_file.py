@@ -160,3 +160,13 @@ def test_a_removed_file_is_noticed(tmp_path: Path) -> None:
         path.unlink()
         with pytest.raises(FileNotFoundError):
             file.check()
+
+
+def test_a_file_that_another_program_cuts_is_noticed(tmp_path: Path) -> None:
+    """Without its first line it is no recording, as after logrotate's copytruncate."""
+    path = tmp_path / "shop.pbrec"
+    with _opened(path) as file:
+        file.append(_opening())
+        path.write_bytes(b"")
+        with pytest.raises(FileNotFoundError, match="cut the file"):
+            file.check()

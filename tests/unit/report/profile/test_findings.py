@@ -145,3 +145,16 @@ def test_what_is_unknown_has_a_reason_and_a_remedy(record: Record) -> None:
     )
     assert "--gil-probe" in found["whether hash holds the GIL while computing"]
     assert found["the end of 1 execution"] == "Record for longer."
+
+
+def test_executions_without_an_end_count_among_those_that_started(record: Record) -> None:
+    """Two jobs whose children were killed are 2 of 2, though only one of them has an end."""
+    recording = record(jobs_of("crash", SECONDS[:2], {"io_wait": 0.01}))
+    is_killed = pl.col("started_ns") == pl.col("started_ns").max()
+    killed = recording.jobs.with_columns(
+        outcome=pl.lit("lost-worker"),
+        finished_ns=pl.when(~is_killed).then("finished_ns"),
+    )
+    found = texts_of(measure_profile(replace(recording, jobs=killed)))
+
+    assert "crash loses its worker or child process in 100 % of its executions (2 of 2)" in found

@@ -11,6 +11,7 @@ from lab.conformance.kept import kept_verdicts
 from report.profile.measure import measure_profile
 from report.profile.model import Profile
 from report.profile.terminal import render
+from report.profile.wording import title
 from tests.recordings import RecordedApp, jobs_of, poisson
 from tests.unit.report.profile.conftest import Record
 
@@ -90,6 +91,14 @@ def test_what_is_not_known_is_a_question_mark(record: Record) -> None:
     [row] = [line for line in text.splitlines() if line.startswith("mail ")]
     assert row.split()[-5:] == ["50", "%", "·", "?", "–"]
     assert "the slots of gevent share one thread" in text
+
+
+def test_an_autoscaled_worker_has_a_range_of_slots(record: Record) -> None:
+    """It starts with its fewest, which says nothing of the rest."""
+    app = RecordedApp(slots=1, worker={"effective": {"autoscale": [4, 1]}})
+    recording = record(jobs_of("mail", [0.0], {"io_wait": 0.01}), app=app)
+
+    assert "(prefork, 1 to 4 slots)" in title(measure_profile(recording))
 
 
 def test_many_workers_and_restarts_are_counted(record: Record) -> None:
