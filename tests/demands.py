@@ -47,6 +47,7 @@ def demand(*tasks: TaskDemand, **more: Any) -> Demand:
         "span_s": 100.0,
         "today": TODAY,
         "cores": 2,
+        "dispersion": 1.0,
         "process_bytes": about(80e6),
         "child_bytes": about(25e6),
         "connections_per_slot": about(1.5),

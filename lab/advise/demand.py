@@ -150,11 +150,11 @@ def _tasks(profile: Profile, *, recording: Recording) -> tuple[TaskDemand, ...]:
     )
 
 
-def _dispersion(profile: Profile) -> float:
+def _dispersion(profile: Profile) -> float | None:
     """Return that of all arrivals: the mean over tasks, by rate, as if they were independent."""
     known = [(one.jobs_per_s, one.dispersion) for one in profile.tasks if one.dispersion]
     per_s = sum(rate for rate, _ in known)
-    return sum(rate * value for rate, value in known) / per_s if per_s else 1.0
+    return sum(rate * value for rate, value in known) / per_s if per_s else None
 
 
 def _memory(levels: pl.DataFrame, *, today: Setting) -> tuple[Median | None, Median | None]:

@@ -110,8 +110,9 @@ class Demand:
     #: Cores of the machine that will measure, and of the one that recorded; None if unknown.
     cores: float
     recorded_cores: float | None = None
-    #: Variance ÷ mean of the arrivals per interval: 1 for random arrivals, more for bursts.
-    dispersion: float = 1.0
+    #: Variance ÷ mean of the arrivals per interval: 1 for random arrivals, more for bursts. None
+    #: with too few arrivals.
+    dispersion: float | None = None
     #: Memory of a worker of one process, and of each further process of prefork, bytes; None if
     #: unknown.
     process_bytes: Median | None = None

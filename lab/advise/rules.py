@@ -64,13 +64,14 @@ def littles_law(demand: Demand, limits: Limits) -> Rule:
     """Bound the slots from below by rate × service time, with room for bursts."""
     del limits
     busy = demand.busy_slots
-    spare = BURST_DEVIATIONS * math.sqrt(busy * max(1.0, demand.dispersion))
+    dispersion = demand.dispersion
+    spare = BURST_DEVIATIONS * math.sqrt(busy * max(1.0, dispersion or 1.0))
     least = max(1, math.ceil(busy + spare))
     service = fmt.duration(demand.mean.service_s)
     return Rule(
         name="Little's law",
         inputs=f"{fmt.number(demand.per_s)} jobs/s × {service} = {fmt.number(busy)} slots busy; "
-        f"dispersion of arrivals {fmt.number(demand.dispersion)}",
+        f"dispersion of arrivals {'unknown' if dispersion is None else fmt.number(dispersion)}",
         conclusion=f"at least {fmt.counted(least, noun='slot')}",
         least_slots=least,
     )
