@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from celery.worker.request import Request
 
 from poolbench.evidence import class_path, pool_name
 from poolbench.machine import host
-from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
+from poolbench.records import LINE_MAX_BYTES, Moment, encode_line
 
 #: Interval between two heartbeats, seconds.
 HEARTBEAT_S = 1.0
@@ -68,9 +66,6 @@ def alive_line(consumer: Any, *, contender: str, **counts: int) -> bytes:
     ``counts`` are further members.
     """
     fields = {
-        "v": FORMAT,
-        "m": Moment.ALIVE,
-        "t_ns": time.time_ns(),
         "contender": contender,
         "pool": pool_name(class_path(consumer.pool)),
         "slots": slots_of(consumer.pool),
@@ -81,9 +76,13 @@ def alive_line(consumer: Any, *, contender: str, **counts: int) -> bytes:
         **counts,
         "queues": [queue.name for queue in consumer.task_consumer.queues],
     }
-    wire = _dump(fields)
+    line = encode_line(Moment.ALIVE, **fields)
     # a worker with hundreds of queues is reported without them
-    return wire if len(wire) < LINE_MAX_BYTES else _dump({**fields, "queues": []})
+    return (
+        line
+        if len(line) < LINE_MAX_BYTES
+        else encode_line(Moment.ALIVE, **{**fields, "queues": []})
+    )
 
 
 def slots_of(pool: Any) -> int:
@@ -145,7 +144,3 @@ def touch(path: Path) -> None:
         path.touch()
     except OSError as error:
         _log.warning("the heartbeat file can't be written: %s", error)
-
-
-def _dump(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"

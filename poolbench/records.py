@@ -8,6 +8,7 @@ that its writer has. The collector folds the lines of one nonce into one record.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -208,6 +209,15 @@ class TrialPlan:
     payload_bytes: int = 0
     #: Whether its messages request that results be stored.
     stores_result: bool = False
+
+
+def encode_line(moment: Moment, **members: Any) -> bytes:
+    """Return a line in its wire form; ``t_ns`` is now, unless it is among the members.
+
+    The lines of executions, for which jobs wait, are built faster by `poolbench.lines`.
+    """
+    fields = {"v": FORMAT, "m": moment.value, "t_ns": time.time_ns(), **members}
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
 
 def decode_line(wire: bytes | str) -> dict[str, Any]:

@@ -6,10 +6,8 @@ No address, path, password or free text gets into a description: what isn't list
 from __future__ import annotations
 
 import inspect
-import json
 import math
 import re
-import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from importlib import metadata
@@ -22,7 +20,7 @@ from click.core import ParameterSource
 from poolbench.evidence import class_path, pool_name
 from poolbench.heartbeat import slots_of
 from poolbench.pools import BLOCKING_DRIVERS
-from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
+from poolbench.records import LINE_MAX_BYTES, Moment, encode_line
 
 #: Longest name of a task, a queue or a worker, characters.
 _NAME_MAX_CHARS = 200
@@ -149,25 +147,22 @@ def worker_members(consumer: Any, *, contender: str, options: Mapping[str, Any])
 
 def worker_line(members: Mapping[str, Any]) -> bytes:
     """Return a worker's line; without queues and settings if they are too many for one."""
-    fields = {"v": FORMAT, "m": Moment.WORKER, "t_ns": time.time_ns(), **members}
+    line = encode_line(Moment.WORKER, **members)
     for name, nothing in (("queues", []), ("settings", {}), ("options", {})):
-        if len(_dump(fields)) >= LINE_MAX_BYTES:
-            fields[name] = nothing
-    return _dump(fields)
+        if len(line) >= LINE_MAX_BYTES:
+            members = {**members, name: nothing}
+            line = encode_line(Moment.WORKER, **members)
+    return line
 
 
 def task_lines(app: Any) -> Iterator[bytes]:
     """Yield the line of each of the app's own tasks, by name."""
     for name in sorted(app.tasks):
         if not name.startswith("celery."):
-            yield _dump(
-                {
-                    "v": FORMAT,
-                    "m": Moment.TASK,
-                    "t_ns": time.time_ns(),
-                    "task": name[:_NAME_MAX_CHARS],
-                    "options": task_options(app.tasks[name]),
-                }
+            yield encode_line(
+                Moment.TASK,
+                task=name[:_NAME_MAX_CHARS],
+                options=task_options(app.tasks[name]),
             )
 
 
@@ -236,7 +231,3 @@ def _packages() -> dict[str, str]:
                 continue
             break
     return found
-
-
-def _dump(fields: Mapping[str, Any]) -> bytes:
-    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"

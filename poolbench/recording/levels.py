@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from poolbench.records import FORMAT, Moment
+from poolbench.records import Moment, encode_line
 
 #: The last bits of a CPU-time clock's id that select the sum of user and system time
 #: (clock_getcpuclockid(3)).
@@ -49,21 +48,18 @@ class Levels:
         if not pids:
             return b""
         own_cpu_s = time.process_time()
-        fields: dict[str, object] = {
-            "v": FORMAT,
-            "m": Moment.LEVELS.value,
-            "t_ns": time.time_ns(),
-            "processes": len(pids),
+        return encode_line(
+            Moment.LEVELS,
+            processes=len(pids),
             **_connections(pids),
-            "rss_bytes": _rss_bytes(pids),
+            rss_bytes=_rss_bytes(pids),
             **self._pss(pids),
-            "cpu_s": round(sum(map(_cpu_s, pids)), 6),
+            cpu_s=round(sum(map(_cpu_s, pids)), 6),
             **self.throttling(),
-            "recorder_cpu_s": round(own_cpu_s - sampler_cpu_s, 6),
-            "sampler_cpu_s": round(sampler_cpu_s, 6),
+            recorder_cpu_s=round(own_cpu_s - sampler_cpu_s, 6),
+            sampler_cpu_s=round(sampler_cpu_s, 6),
             **loop_states,
-        }
-        return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+        )
 
     def pids(self) -> Iterator[int]:
         """Yield the processes of the tree."""

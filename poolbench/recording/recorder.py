@@ -20,7 +20,6 @@ from functools import partial
 from importlib import metadata
 from io import FileIO
 from pathlib import Path
-from typing import Any
 
 from poolbench import __version__
 from poolbench.errors import ExitCode
@@ -29,7 +28,7 @@ from poolbench.pipe import PIPE_BYTES, ignore_signals
 from poolbench.recording.file import RecordingFile
 from poolbench.recording.observer import Observer, observer_of
 from poolbench.recording.settings import RecordingSettings
-from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
+from poolbench.records import LINE_MAX_BYTES, Moment, encode_line
 
 #: Interval at which the file's presence is checked, seconds.
 CHECK_S = 1.0
@@ -120,7 +119,7 @@ class FileRecorder:
                 self._counts[moment] += lines.count(b'{"v":1,"m":"%s",' % moment.encode())
 
     def _opening_line(self) -> bytes:
-        return _dump(
+        return encode_line(
             Moment.RECORDING,
             host=host(),
             boot_id=boot_id(),
@@ -135,7 +134,7 @@ class FileRecorder:
         )
 
     def _ending_line(self, reason: str) -> bytes:
-        return _dump(
+        return encode_line(
             Moment.ENDED,
             reason=reason,
             **self._counts,
@@ -176,11 +175,6 @@ def _version(package: str) -> str | None:
     with contextlib.suppress(metadata.PackageNotFoundError):
         return metadata.version(package)
     return None
-
-
-def _dump(moment: Moment, **members: Any) -> bytes:
-    fields = {"v": FORMAT, "m": moment, "t_ns": time.time_ns(), **members}
-    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
 
 def _log(text: str) -> None:

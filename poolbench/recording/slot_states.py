@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import time
 from collections import deque
@@ -17,7 +16,7 @@ from pathlib import Path
 from poolbench.recording.gil_probe import GIL_LINE
 from poolbench.recording.state_charge import Charge, Sample, Shares, core_shares
 from poolbench.recording.thread_states import GilWords, ThreadGoneError, ThreadReader
-from poolbench.records import FORMAT, Moment
+from poolbench.records import FORMAT, Moment, encode_line
 
 #: Pools whose slots have a thread each; as in `poolbench.evidence`, which imports Celery.
 THREAD_POOLS = frozenset(
@@ -339,6 +338,5 @@ def _charge(thread: _Thread, sample: Sample, *, process: SlotProcess, shares: Sh
 
 def _states_line(job: _Job) -> bytes:
     ended_ns = job.ended_ns or job.started_ns
-    fields = {"v": FORMAT, "m": Moment.STATES.value, "nonce": job.nonce, "t_ns": ended_ns}
-    fields |= job.charge.states(ended_ns - job.started_ns)
-    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+    states = job.charge.states(ended_ns - job.started_ns)
+    return encode_line(Moment.STATES, t_ns=ended_ns, nonce=job.nonce, **states)

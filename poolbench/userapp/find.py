@@ -9,14 +9,12 @@ import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from poolbench import OLDEST_CELERY
 from poolbench.errors import nearest
 from poolbench.userapp.failure import AppError, shortened
 
 if TYPE_CHECKING:
     from celery import Celery
-
-#: Oldest Celery whose apps can be tried.
-OLDEST_CELERY = (5, 3)
 
 
 def check_celery() -> str:
