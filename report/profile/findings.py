@@ -60,6 +60,9 @@ _EXPECTED_ENDS = ("", "worker", "time")
 #: Growth of memory worth a line, bytes in a day at the recorded rate.
 _GROWTH_BYTES = 50e6
 
+#: Growth that the recording itself has to show, bytes: caches fill in the first minutes.
+_SEEN_GROWTH_BYTES = 5e6
+
 #: Shares of the slots: rarely busy at p95, and busy on average.
 _RARELY_BUSY, _BUSY = 0.5, 0.9
 
@@ -187,7 +190,11 @@ def _of_distributions(task: TaskProfile) -> Iterator[Finding | _OfTask]:
         several = "arrivals in bursts, by index of dispersion, 1 for random arrivals"
         yield _OfTask(task=task.name, text=text, several=several, figure=index, weight=0.1)
     growth = task.growth_bytes
-    if growth and growth.low > 0 and growth.value * task.jobs_per_s * _DAY_S >= _GROWTH_BYTES:
+    if (
+        growth
+        and growth.low * task.executions >= _SEEN_GROWTH_BYTES
+        and growth.value * task.jobs_per_s * _DAY_S >= _GROWTH_BYTES
+    ):
         left = f"{fmt.size(growth.value)} [{fmt.size(growth.low)}–{fmt.size(growth.high)}]"
         text = f"leaves {left} of memory in each execution"
         several = "memory that each execution leaves"

@@ -61,6 +61,15 @@ def test_bad_ends_tails_and_growth_are_lines(record: Record) -> None:
     assert "call leaves 100 kB [100 kB–100 kB] of memory in each execution" in found
 
 
+def test_a_little_growth_is_no_finding(record: Record) -> None:
+    """100 jobs that left 10 kB each may have filled a cache, whatever that would be in a day."""
+    jobs = jobs_of("call", [0.1 * one for one in range(100)], {"io_wait": 0.01}, grown_bytes=10_000)
+    profile = measure_profile(record(jobs))
+
+    assert profile.tasks[0].growth_bytes is not None
+    assert "of memory" not in texts_of(profile)
+
+
 def test_tasks_that_are_alike_share_a_line(record: Record) -> None:
     """Two tasks that wait for the supplier are one line, the busier first."""
     slow = jobs_of("slow", SECONDS, {"io_wait": 0.3, "core": 0.1})

@@ -529,11 +529,12 @@ def test_the_wait_of_a_replay_begins_when_a_countdown_ends(tmp_path: Path) -> No
     )
     plan = {"contender": FAST.name, "rate_per_s": 15.0}
     source = {"file": "shop.pbrec", "sha256": "0" * 64, "jobs": 200, "span_s": 13.3}
+    of_replay: dict[str, Any] = {"recorded": source}
     seen = {
         name: summary_of(
             tmp_path / name, "rate", [(plan, later)], slo={"p95_wait_s": 1.0}, **more
         ).rows[0]
-        for name, more in (("replay", {"recorded": source}), ("own", {}))
+        for name, more in (("replay", of_replay), ("own", {}))
     }
 
     assert known(known(seen["replay"].wait_s).p95) < 0.1
