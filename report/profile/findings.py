@@ -97,6 +97,7 @@ def findings(profile: Profile, *, recording: Recording) -> tuple[Finding, ...]:
         *_merged([one for task in profile.tasks for one in _of_task(task)]),
         *_of_waits(profile),
         *_growing(recording),
+        *_of_reliance(profile),
         *_of_slots(profile),
         *_of_workers(profile),
         *_changed(recording),
@@ -228,6 +229,16 @@ def _growing(recording: Recording) -> Iterator[Finding]:
         grew = f"from {fmt.duration(first_s)} to {fmt.duration(last_s)}"
         text = f"the mean wait grew {grew}: the worker falls behind the arrivals"
         yield Finding(text=text, weight=1.0)
+
+
+def _of_reliance(profile: Profile) -> Iterator[Finding]:
+    """Yield what the app relies on and the pool of its own workers breaks."""
+    for pool in sorted({worker.pool for worker in profile.workers}):
+        for one in profile.relied_on:
+            verdict = one.pools.get(pool)
+            if verdict and verdict.outcome == "breaks":
+                text = f"{pool} breaks {one.feature}, which the app relies on: {verdict.seen}"
+                yield Finding(text=text.removesuffix("."), weight=0.8)
 
 
 def _of_slots(profile: Profile) -> Iterator[Finding]:

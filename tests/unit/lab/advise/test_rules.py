@@ -19,7 +19,7 @@ def test_little_s_law_needs_slots_for_the_busy_ones_and_for_bursts() -> None:
     bursts = rules.littles_law(demand(dispersion=9.0), NO_LIMITS)
 
     assert (calm.inputs.partition(";")[0], calm.least_slots) == (
-        "12.0 jobs/s × 46.0 ms = 0.552 slots busy",
+        "12.0 jobs/s × 46.0 ms without contention = 0.552 slots busy",
         3,
     )
     assert bursts.least_slots == 6

@@ -7,6 +7,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from lab.conformance.kept import kept_verdicts
 from report.profile.measure import measure_profile
 from report.profile.model import Profile
 from tests.recordings import RecordedApp, RecordedJob, jobs_of
@@ -118,6 +119,16 @@ def test_drivers_that_do_not_yield_are_named(record: Record) -> None:
 
     assert "psycopg2 block gevent's loop" in texts_of(profile)
     assert any("gevent share one thread" in one.why for one in profile.unknown)
+
+
+@pytest.mark.parametrize(("pool", "breaks"), [("gevent", True), ("prefork", False)])
+def test_what_the_own_pool_breaks_is_a_line(record: Record, *, pool: str, breaks: bool) -> None:
+    """Late acknowledgement on gevent loses jobs; on prefork there is nothing to say."""
+    job = RecordedJob(task="a", at_s=0, states={"core": 0.1})
+    recording = record([job], app=RecordedApp(pool=pool, tasks={"a": {"acks_late": True}}))
+    found = texts_of(measure_profile(recording, verdicts=kept_verdicts()))
+
+    assert ("breaks late acknowledgement, which the app relies on: " in found) == breaks
 
 
 def test_clocks_that_differ_are_named(record: Record) -> None:
