@@ -1,10 +1,11 @@
-"""This machine, from the standard library alone: its name, boot, usable cores and limits."""
+"""This machine, from the standard library alone: name, boot, cores, limits, installed packages."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
+from importlib import metadata
 from pathlib import Path
 
 #: Names longer than this are cut, characters.
@@ -25,6 +26,13 @@ def boot_id() -> str:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
         return host()
+
+
+def package_version(package: str) -> str | None:
+    """Return the version of a package in this Python; None if it isn't installed."""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return metadata.version(package)
+    return None
 
 
 def usable_cpus() -> float:

@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from importlib import metadata
 from typing import Any
 
 import click
@@ -19,6 +18,7 @@ from click.core import ParameterSource
 
 from poolbench.evidence import class_path, pool_name
 from poolbench.heartbeat import slots_of
+from poolbench.machine import package_version
 from poolbench.pools import BLOCKING_DRIVERS
 from poolbench.records import LINE_MAX_BYTES, Moment, encode_line
 
@@ -222,12 +222,13 @@ def _plain(name: str, value: object) -> Any:
 
 def _packages() -> dict[str, str]:
     """Return the versions of gevent, greenlet and of drivers that don't yield, if installed."""
-    found = {}
-    for package in ("gevent", "greenlet", *BLOCKING_DRIVERS):
-        for name in (package, f"{package}-binary"):
-            try:
-                found[package] = metadata.version(name)
-            except metadata.PackageNotFoundError:
-                continue
-            break
-    return found
+    drivers = [
+        package
+        for package, (_, remedy) in BLOCKING_DRIVERS.items()
+        if not (remedy and package_version(remedy))
+    ]
+    found = {
+        package: package_version(package) or package_version(f"{package}-binary")
+        for package in ("gevent", "greenlet", *drivers)
+    }
+    return {package: version for package, version in found.items() if version}

@@ -17,13 +17,12 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib import metadata
 from io import FileIO
 from pathlib import Path
 
 from poolbench import __version__
 from poolbench.errors import ExitCode
-from poolbench.machine import boot_id, host, usable_cpus
+from poolbench.machine import boot_id, host, package_version, usable_cpus
 from poolbench.pipe import PIPE_BYTES, ignore_signals
 from poolbench.recording.file import RecordingFile
 from poolbench.recording.observer import Observer, observer_of
@@ -124,7 +123,7 @@ class FileRecorder:
             host=host(),
             boot_id=boot_id(),
             python=platform.python_version(),
-            celery=_version("celery"),
+            celery=package_version("celery"),
             poolbench=__version__,
             cores=usable_cpus(),
             worker_pid=self._settings.worker_pid,
@@ -169,12 +168,6 @@ def _reason_of(error: OSError) -> str:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "disk full"
     return "file removed" if isinstance(error, FileNotFoundError) else "file not writable"
-
-
-def _version(package: str) -> str | None:
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return metadata.version(package)
-    return None
 
 
 def _log(text: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from collector.recording import Recording
+from poolbench.pools import BLOCKING_DRIVERS
 from report import format as fmt
 from report.legend import CAUSES, NOTABLE_S, NOTABLE_SHARE, ONE_THREAD_POOLS
 from report.profile.model import Finding, Profile, TaskProfile, Unknown
@@ -73,9 +74,6 @@ _DAY_S = 86_400
 
 #: Most tasks that one line names.
 _NAMED = 5
-
-#: Drivers that wait in C code, where gevent can't switch.
-_BLOCKING_DRIVERS = ("psycopg2", "psycopg2-binary", "mysqlclient", "grpcio")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,9 +260,9 @@ def _of_workers(profile: Profile) -> Iterator[Finding]:
         text = f"a CPU quota stopped the workers for {share} of the time"
         yield Finding(text=text, weight=0.6)
     for worker in profile.workers:
-        drivers = [one for one in _BLOCKING_DRIVERS if one in worker.packages]
+        drivers = [one for one in BLOCKING_DRIVERS if one in worker.packages]
         if worker.pool == "gevent" and drivers:
-            text = f"{worker.name}: {fmt.listed(drivers)} block gevent's loop while they wait"
+            text = f"{worker.name}: {fmt.listed(drivers)} may block gevent's loop while waiting"
             yield Finding(text=text, weight=0.7)
 
 

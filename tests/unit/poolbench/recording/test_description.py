@@ -99,3 +99,13 @@ def test_a_worker_with_many_queues_has_a_line(queues: int) -> None:
     assert len(line) < LINE_MAX_BYTES
     assert json.loads(line)["queues"] == (names if queues == 2 else [])
     assert json.loads(line)["settings"] == {"a": 1}
+
+
+def test_a_driver_that_is_made_to_yield_is_not_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With psycogreen, psycopg2 doesn't block gevent's loop."""
+    installed = {"gevent": "26.9", "psycopg2-binary": "2.9"}
+    monkeypatch.setattr(description, "package_version", installed.get)
+    assert description._packages() == {"gevent": "26.9", "psycopg2": "2.9"}
+
+    installed["psycogreen"] = "1.0"
+    assert description._packages() == {"gevent": "26.9"}

@@ -117,7 +117,7 @@ def test_drivers_that_do_not_yield_are_named(record: Record) -> None:
         record([RecordedJob(task="a", at_s=0, states={"core": 0.1})], app=app)
     )
 
-    assert "psycopg2 block gevent's loop" in texts_of(profile)
+    assert "psycopg2 may block gevent's loop" in texts_of(profile)
     assert any("gevent share one thread" in one.why for one in profile.unknown)
 
 
