@@ -118,23 +118,17 @@ class Session:
     #: The first and the last moment that the file has of it, Unix ns.
     begin_ns: int
     end_ns: int
-    host: str = ""
-    boot_id: str = ""
-    #: Versions of the app's Python, Celery and Poolbench.
+    #: Versions of the app's Python and Celery.
     python: str = ""
     celery: str = ""
-    poolbench: str = ""
     #: Cores that the worker could use at once; None if unknown.
     cores: float | None = None
     #: Samples of thread states a second; 0 without any.
     sample_hz: float = 0.0
-    #: How waits for the GIL are told apart: ``address``, ``none`` (there is no GIL), ``unknown``.
-    gil: str = "unknown"
-    #: Why that is unknown.
+    #: Why waits for the GIL can't be distinguished from those for other locks; empty if they can.
     gil_reason: str = ""
-    #: What was removed before the file's first lines, because of its largest size.
+    #: Lines that were removed before the file's first one, because of its largest size.
     dropped_lines: int = 0
-    dropped_bytes: int = 0
     #: Why it ended: ``worker``, ``time``, …; empty if the file doesn't have its end.
     end_reason: str = ""
     #: None if the worker wasn't ready before the end.
@@ -158,10 +152,6 @@ class LineCounts:
     missed: int = 0
     #: Executions that started, and whose end the recording doesn't have.
     unfinished: int = 0
-    #: Executions that were received, and whose start the recording doesn't have.
-    unstarted: int = 0
-    #: Executions whose end was recorded without their start.
-    headless: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +263,9 @@ class _Reading:
                 cut=self._cut,
                 dropped=sum(one.dropped_lines for one in self._sessions),
                 missed=int(by_session["missed_lines"].sum()),
-                **_incomplete(jobs),
+                unfinished=int(
+                    (jobs["started_ns"].is_not_null() & jobs["outcome"].is_null()).sum()
+                ),
             ),
         )
 
@@ -368,17 +360,12 @@ def _begin(content: Mapping[str, Any], *, path: Path) -> Session:
         file=path,
         begin_ns=content["t_ns"],
         end_ns=content["t_ns"],
-        host=content.get("host") or "",
-        boot_id=content.get("boot_id") or "",
         python=content.get("python") or "",
         celery=content.get("celery") or "",
-        poolbench=content.get("poolbench") or "",
         cores=content.get("cores"),
         sample_hz=content.get("sample_hz") or 0.0,
-        gil=content.get("gil") or "unknown",
         gil_reason=content.get("gil_reason") or "",
         dropped_lines=content.get("dropped_lines") or 0,
-        dropped_bytes=content.get("dropped_bytes") or 0,
     )
 
 
@@ -415,14 +402,3 @@ def _extended(session: Session, *, times_ns: npt.NDArray[np.int64]) -> Session:
 def _by_nonce(rows: pl.DataFrame) -> pl.DataFrame:
     """Return one row for each nonce, with what only a recording knows of its execution."""
     return rows.group_by("nonce").agg(pl.col("session", *_RECORDED_SCHEMA).max())
-
-
-def _incomplete(jobs: pl.DataFrame) -> dict[str, int]:
-    """Return the numbers of incomplete executions, by their names in `LineCounts`."""
-    has_start, has_end = (jobs[name].is_not_null() for name in ("started_ns", "finished_ns"))
-    is_open = jobs["outcome"].is_null()
-    return {
-        "unfinished": int((has_start & is_open).sum()),
-        "unstarted": int((~has_start & is_open).sum()),
-        "headless": int((~has_start & has_end).sum()),
-    }

@@ -128,7 +128,7 @@ class LinuxObserver(Observer):
             found = {"gil": "unknown", "gil_reason": reason_of(error)}
         else:
             self._gil, found = address, {"gil": "address"}
-        # a worker may turn it on by what it imports; each job's line tells
+        # a worker may turn it on by what it imports; each job's line states whether it has
         return found if getattr(sys, "_is_gil_enabled", lambda: True)() else {"gil": "none"}
 
     def _gil_words(self, pid: int) -> GilWords:

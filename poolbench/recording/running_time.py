@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 #: Shortest stretch without a switch that blocks the loop, ns; as in our asyncio pool.
-BLOCKED_NS = 50_000_000
+BLOCKING_NS = 50_000_000
 
 #: Attribute of a greenlet that runs a job: its `_Turns`.
 _TURNS = "poolbench_turns"
@@ -31,7 +31,7 @@ class _Turns:
     def end_turn(self, now_ns: int) -> None:
         turn_ns = now_ns - self.began_ns
         self.running_ns += turn_ns
-        if turn_ns >= BLOCKED_NS:
+        if turn_ns >= BLOCKING_NS:
             self.blocked_ns += turn_ns
 
 
@@ -54,7 +54,7 @@ class RunningTime:
     def end(self) -> tuple[int, int] | None:
         """Return how long the calling greenlet ran, and how long it blocked its loop, ns.
 
-        None if it didn't `begin`. A stretch from `BLOCKED_NS` on without a switch blocks.
+        None if it didn't `begin`. A stretch from `BLOCKING_NS` on without a switch blocks.
         """
         greenlet = self._getcurrent() if self._thread_id is not None else None
         turns = getattr(greenlet, _TURNS, None)

@@ -2,7 +2,7 @@
 
 ``schedstat`` counts a thread's time on a core and its time runnable without one, in nanoseconds.
 ``syscall`` contains the call that it sleeps in, for whoever may trace the process. Where it can't
-be read, ``wchan`` still tells a wait for a lock from the others, but not for which lock.
+be read, ``wchan`` still shows that it waits for a lock, but not for which one.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ def shortened(error: BaseException) -> str:
 
     The place is the last line of the app's own files in the traceback, if there is one.
     """
-    told = error.msg if isinstance(error, SyntaxError) else str(error)
-    first = next((line.strip() for line in told.splitlines() if line.strip()), "")
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    first = next((line.strip() for line in message.splitlines() if line.strip()), "")
     text = f"{type(error).__name__}: {first}" if first else type(error).__name__
     place = _place(error)
     return f"{_ADDRESS.sub('(address)', text)[:_TEXT_CHARS]}{f' ({place})' if place else ''}"

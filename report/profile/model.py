@@ -33,7 +33,7 @@ class Level:
     p95: float
     most: float
     #: Its growth by the median slope (`report.statistics.differences.slope`), without the first
-    #: third; None if the rest is shorter than a minute.
+    #: third; None if the rest is shorter than ten minutes.
     per_hour: float | None = None
 
 

@@ -29,7 +29,7 @@ STATE_WORDS: Mapping[str, tuple[str, str]] = {
 UNKNOWN = "?"
 
 #: Columns of states in tables: title → the states whose shares they add, and their meaning.
-STATE_COLUMNS: Mapping[str, tuple[tuple[str, ...], str]] = {
+_COLUMNS_OF_STATES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "core": (("core_held", "core_released", "core"), "computing"),
     # one word, since titles have one space between them
     "no-core": (("runnable",), "ready, and no core was free"),
@@ -91,7 +91,7 @@ def keys(profile: Profile) -> list[str]:
 def _seen_columns(profile: Profile) -> dict[str, tuple[tuple[str, ...], str]]:
     return {
         title: (states, meaning)
-        for title, (states, meaning) in STATE_COLUMNS.items()
+        for title, (states, meaning) in _COLUMNS_OF_STATES.items()
         if title in _ALWAYS or any(_sum(task, states=states) >= _SEEN for task in profile.tasks)
     }
 

@@ -43,12 +43,7 @@ def test_a_session_describes_worker_and_tasks(file: Path) -> None:
     recording = read_recording(write_recording(file, [MAIL], app=app))
 
     [session], [worker] = recording.sessions, recording.workers
-    assert (session.host, session.celery, session.cores, session.gil) == (
-        "web1",
-        "5.7.0",
-        4,
-        "address",
-    )
+    assert (session.celery, session.cores, session.gil_reason) == ("5.7.0", 4, "")
     assert session.end_reason == "worker"
     assert (worker.name, worker.pool, worker.slots) == ("shop@web1", "threads", 8)
     assert recording.tasks == {"shop.mail": {"acks_late": True}}
