@@ -71,7 +71,8 @@ def littles_law(demand: Demand, limits: Limits) -> Rule:
     return Rule(
         name="Little's law",
         inputs=f"{fmt.number(demand.per_s)} jobs/s × {service} without contention = "
-        f"{fmt.number(busy)} slots busy; dispersion of arrivals {'unknown' if dispersion is None else fmt.number(dispersion)}",
+        f"{fmt.number(busy)} slots busy; dispersion of arrivals "
+        f"{'unknown' if dispersion is None else fmt.number(dispersion)}",
         conclusion=f"at least {fmt.counted(least, noun='slot')}",
         least_slots=least,
     )
