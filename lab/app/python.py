@@ -272,7 +272,7 @@ def _ask(
                 start_new_session=True,
             )
         except OSError as error:
-            missing = app.directory if Path(app.python).exists() else app.python
+            missing = app.python if Path(app.directory).is_dir() else app.directory
             raise refused(
                 f"the app's Python can't be started: {error.strerror}", "check it", option=missing
             ) from error

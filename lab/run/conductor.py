@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable
@@ -49,7 +50,7 @@ from lab.system.signals import uninterrupted
 from lab.trial.app_messages import capture_messages
 from lab.trial.context import LabWorker
 from lab.trial.workers import get_ready, start_worker
-from poolbench.errors import PoolbenchError, StackError, StorageError
+from poolbench.errors import PoolbenchError, StackError, StorageError, UsageError
 from poolbench.keys import (
     new_run_name,
     queue_lists,
@@ -83,11 +84,13 @@ def conduct_experiment(
     Raises:
         StackError: if the broker or upstream could not be started.
         StorageError: if the results can't be written.
+        UsageError: if a user's app refuses the run; nothing was measured, and there is no folder.
     """
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(_open_broker(experiment, settings=settings))
         name = new_run_name()
         folder = RunFolder(results_dir / name)
+        stack.push(partial(_remove_refused, folder))
         make_folder(folder.path / "logs")
         reserve = stack.enter_context(DiskReserve(folder.path))
         variables = stack.enter_context(open_upstream(folder.path / "logs"))
@@ -135,6 +138,14 @@ def conduct_experiment(
         return folder, _carry_out(run, reserve=reserve)
 
 
+def _remove_refused(
+    folder: RunFolder, kind: type[BaseException] | None, _error: object, _traceback: object
+) -> None:
+    """Remove the folder of a run that was refused before its first trial."""
+    if kind is UsageError:
+        shutil.rmtree(folder.path, ignore_errors=True)
+
+
 def _open_broker(
     experiment: Experiment, *, settings: Settings
 ) -> contextlib.AbstractContextManager[Broker]:
@@ -156,6 +167,8 @@ def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardIn
             pilots_s = _carry_out_block(run, block=block)
             run.blocks_s.append(time.monotonic() - began_at_s - pilots_s)
     except (PoolbenchError, KeyboardInterrupt) as error:
+        if isinstance(error, UsageError) and not run.trials:
+            raise
         cut = error
     except redis.RedisError as error:
         cut = StackError(f"the broker was lost in the run: {error}")

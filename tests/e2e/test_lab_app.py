@@ -201,6 +201,11 @@ REFUSED = {
         ("--i-know",),
         "backend of the task shop.nap of the app is not Poolbench's",
     ),
+    "arguments that a task refuses": (
+        EXPERIMENT.replace("{ parts = 3 }", "{ pieces = 3 }"),
+        ("--i-know",),
+        "shop.report can't be called: TypeError",
+    ),
 }
 
 

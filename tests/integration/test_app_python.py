@@ -214,6 +214,10 @@ def test_a_python_that_is_missing_or_has_no_wheel_is_one_line(tmp_path: Path) ->
     """The remedy for a Python without the wheel is to install it."""
     app = user_app(tmp_path, python=str(tmp_path / "nothing"), shop="")
     assert refusal(app).startswith("the app's Python can't be started: ")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    line = refusal(user_app(tmp_path, python=str(folder), shop=""))
+    assert line.startswith(f"the app's Python can't be started: Permission denied: {folder}.")
     bare = tmp_path / "bare"
     bare.write_text('#!/bin/sh\necho "$0: No module named poolbench" >&2\nexit 1\n')
     bare.chmod(0o755)
