@@ -148,7 +148,15 @@ def worker_members(consumer: Any, *, contender: str, options: Mapping[str, Any])
 def worker_line(members: Mapping[str, Any]) -> bytes:
     """Return a worker's line; without queues and settings if they are too many for one."""
     line = encode_line(Moment.WORKER, **members)
-    for name, nothing in (("queues", []), ("settings", {}), ("options", {})):
+    options = members["options"]
+    # its names are those of the worker's queues again
+    without_names = {name: options[name] for name in options if name not in _QUEUE_OPTIONS}
+    for name, nothing in (
+        ("queues", []),
+        ("options", without_names),
+        ("settings", {}),
+        ("options", {}),
+    ):
         if len(line) >= LINE_MAX_BYTES:
             members = {**members, name: nothing}
             line = encode_line(Moment.WORKER, **members)

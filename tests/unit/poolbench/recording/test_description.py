@@ -95,9 +95,13 @@ def test_only_numbers_booleans_and_known_words_are_described(app: Any) -> None:
 def test_a_worker_with_many_queues_has_a_line(queues: int) -> None:
     """It is described without them, since a longer line could be torn."""
     names = [f"queue-{number}" for number in range(queues)]
-    line = worker_line({"worker": "w@h", "queues": names, "settings": {"a": 1}, "options": {}})
+    kept = {"concurrency": 4}
+    options = {"queues": names, **kept}
+    line = worker_line({"worker": "w@h", "queues": names, "settings": {"a": 1}, "options": options})
+    found = json.loads(line)
     assert len(line) < LINE_MAX_BYTES
-    assert json.loads(line)["queues"] == (names if queues == 2 else [])
+    assert found["queues"] == (names if queues == 2 else [])
+    assert (found["settings"], found["options"]) == ({"a": 1}, options if queues == 2 else kept)
     assert json.loads(line)["settings"] == {"a": 1}
 
 
