@@ -259,7 +259,8 @@ def capture(plan: TrialPlan, *, run: str, scope: str = "", mix: Mix | None = Non
     """
     if mix is None:
         part = MixPart(name="", kind=plan.kind, parameters=plan.parameters)
-        return Template(forms=(_capture_form(part, plan=plan, run=run, scope=scope),))
+        queue = queue_name(plan.contender, scope=scope)
+        return Template(forms=(_capture_form(part, plan=plan, run=run, queue=queue, steps={}),))
     forms = [_forms(part, plan=plan, run=run, scope=scope, mix=mix) for part in mix.parts]
     has_canvas = any(isinstance(part, MixCanvas) for part in mix.parts)
     first_seqs = mix.first_seqs if has_canvas else None
@@ -275,22 +276,17 @@ def _forms(
     part: MixPart | MixCanvas | MixStandIns, *, plan: TrialPlan, run: str, scope: str, mix: Mix
 ) -> tuple[_Form | _CanvasForm | _StandInForm, ...]:
     """Return the form of a part's jobs; for a user's task, one for each captured message."""
-    steps, is_plain = mix.priority_steps, mix.has_plain_queues
+    steps = mix.priority_steps
     if isinstance(part, MixCanvas):
         return (_capture_canvas(part, plan=plan, run=run, scope=scope, steps=steps),)
     if isinstance(part, MixPart) and part.messages:
         return _app_forms(part, plan=plan, run=run, steps=steps)
-    capture_one = _capture_form if isinstance(part, MixPart) else _capture_stand_in
-    return (
-        capture_one(
-            part,  # type: ignore[arg-type]  # each has its own
-            plan=plan,
-            run=run,
-            scope=scope,
-            steps=steps,
-            has_plain_queues=is_plain,
-        ),
-    )
+    queue = part.options.queue
+    if not mix.has_plain_queues:
+        queue = queue_name(plan.contender, scope=scope, queue=queue)
+    if isinstance(part, MixStandIns):
+        return (_capture_stand_in(part, plan=plan, run=run, queue=queue, steps=steps),)
+    return (_capture_form(part, plan=plan, run=run, queue=queue, steps=steps),)
 
 
 def _in_turn(order: Sequence[int], *, counts: Sequence[int]) -> Sequence[int]:
@@ -323,16 +319,12 @@ def _capture_form(
     *,
     plan: TrialPlan,
     run: str,
-    scope: str,
-    steps: Mapping[str, Sequence[int]] | None = None,
-    has_plain_queues: bool = False,
+    queue: str,
+    steps: Mapping[str, Sequence[int]],
 ) -> _Form:
     options = part.options
     marks = _marks(len(_HOLES))
     task_id, seq, due_ns, sent_ns, eta, expires = marks
-    queue = options.queue
-    if not has_plain_queues:
-        queue = queue_name(plan.contender, scope=scope, queue=queue)
     times = {"seq": seq, "due_ns": due_ns, "sent_ns": sent_ns}
     message = capture_message(
         _call(part, plan=plan, run=run, task_id=task_id, times=times), queue=queue
@@ -347,7 +339,7 @@ def _capture_form(
         raise StackError("this Celery does not write messages of protocol 2. Use Celery 5.")
     filled = _text(text, holes=dict(zip(marks, _HOLES, strict=True)))
     delays_ns = (round(options.countdown_s * 1e9), round(options.expires_s * 1e9))
-    key = _list_key(queue, options=options, steps=steps or {})
+    key = _list_key(queue, options=options, steps=steps)
     return _Form(*filled, key=key, delays_ns=delays_ns if any(delays_ns) else ())
 
 
@@ -428,9 +420,8 @@ def _capture_stand_in(
     *,
     plan: TrialPlan,
     run: str,
-    scope: str,
+    queue: str,
     steps: Mapping[str, Sequence[int]],
-    has_plain_queues: bool,
 ) -> _StandInForm:
     options = jobs.options
     task_id, seq, due_ns, sent_ns, eta, body_mark, payload, *numbers = _marks(
@@ -450,9 +441,6 @@ def _capture_stand_in(
         times={"seq": seq, "due_ns": due_ns, "sent_ns": sent_ns},
     )
     given = {"countdown": 1.0} if jobs.has_countdown else {}
-    queue = options.queue
-    if not has_plain_queues:
-        queue = queue_name(plan.contender, scope=scope, queue=queue)
     message = capture_message(
         replace(
             call,
