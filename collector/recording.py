@@ -23,7 +23,14 @@ from collector.fold import Folding
 from collector.parse import parse_pieces
 from collector.schema import LINE_SCHEMA, RECORD_SCHEMA, conform, schema_of
 from poolbench.errors import Fault, PoolbenchError, StorageError, UsageError
-from poolbench.records import FORMAT, RECORDED_COLUMNS, STATE_COLUMNS, Moment, decode_line
+from poolbench.records import (
+    FORMAT,
+    RECORDED_COLUMNS,
+    STATE_COLUMNS,
+    Moment,
+    decode_line,
+    line_start,
+)
 
 #: Columns of a worker's heartbeats; levels of jobs are null on Celery versions that don't count.
 HEARTBEAT_SCHEMA = pl.Schema(
@@ -78,7 +85,7 @@ _FOLDED_MOMENTS = tuple(
 _SESSION_MOMENTS = (Moment.RECORDING, Moment.WORKER, Moment.TASK, Moment.ENDED)
 
 #: How lines of these moments begin.
-_SESSION_STARTS = tuple(f'{{"v":{FORMAT},"m":"{moment}"'.encode() for moment in _SESSION_MOMENTS)
+_SESSION_STARTS = tuple(line_start(moment).encode() for moment in _SESSION_MOMENTS)
 
 #: The moments whose lines are rows.
 _ROW_MOMENTS = tuple(moment.value for moment in Moment if moment not in _SESSION_MOMENTS)

@@ -14,7 +14,7 @@ from typing import Any
 
 from poolbench.jobs import JobHeader
 from poolbench.keys import NAME
-from poolbench.records import ERROR_MAX_CHARS, FORMAT, LINE_MAX_BYTES, Moment, Outcome
+from poolbench.records import ERROR_MAX_CHARS, LINE_MAX_BYTES, Moment, Outcome, line_start
 
 #: Longest name or id in a line; longer ones are cut, so that two of them and an error always fit
 #: into one line. Actual names are much shorter.
@@ -28,12 +28,8 @@ _header_values: Callable[[Any], tuple[Any, ...]] = itemgetter(
     *(name for name in JobHeader.__slots__ if name != "part")
 )
 
-_RECEIVED, _STARTED, _FINISHED, _VERDICT = (
-    f'{{"v":{FORMAT},"m":"{moment}",' for moment in tuple(Moment)[:4]
-)
-
-
-_PUBLISHED = f'{{"v":{FORMAT},"m":"{Moment.PUBLISHED}",'
+_RECEIVED, _STARTED, _FINISHED, _VERDICT = map(line_start, tuple(Moment)[:4])
+_PUBLISHED = line_start(Moment.PUBLISHED)
 
 #: What precedes the nonce in `identity`.
 _NONCE = '"nonce":"'

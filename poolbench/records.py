@@ -211,6 +211,11 @@ class TrialPlan:
     stores_result: bool = False
 
 
+def line_start(moment: str) -> str:
+    """Return how a line of a moment begins, so that it can be recognized without being parsed."""
+    return f'{{"v":{FORMAT},"m":"{moment}",'
+
+
 def encode_line(moment: Moment, **members: Any) -> bytes:
     """Return a line in its wire form; ``t_ns`` is now, unless it is among the members.
 

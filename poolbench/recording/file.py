@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
+from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment, line_start
 
 #: Most recordings beside each other, by workers that were given the same path.
 MAX_FILES = 99
@@ -28,10 +28,10 @@ _NEW = ".new"
 _CHUNK_BYTES = 1_048_576
 
 #: Beginning of a recording.
-_BEGINNING = f'{{"v":{FORMAT},"m":"{Moment.RECORDING}",'.encode()
+_BEGINNING = line_start(Moment.RECORDING).encode()
 
 #: Lines that describe a session and stay when the oldest part is dropped.
-_DESCRIPTION = re.compile(rb'^\{"v":1,"m":"(recording|worker|task)",.*\n', re.MULTILINE)
+_DESCRIPTION = re.compile(rb'^\{"v":%d,"m":"(recording|worker|task)",.*\n' % FORMAT, re.MULTILINE)
 
 
 class RecordingFile:

@@ -14,10 +14,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from poolbench.records import FORMAT
+from poolbench.records import line_start
 
 #: How the lines of a helper begin.
-GIL_LINE = f'{{"v":{FORMAT},"m":"gil",'.encode()
+GIL_LINE = line_start("gil").encode()
 
 #: Mean interval between two measurements, seconds; each costs the job up to two switches.
 PROBE_S = 0.02

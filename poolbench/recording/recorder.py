@@ -27,7 +27,7 @@ from poolbench.pipe import PIPE_BYTES, ignore_signals
 from poolbench.recording.file import RecordingFile
 from poolbench.recording.observer import Observer, observer_of
 from poolbench.recording.settings import RecordingSettings
-from poolbench.records import LINE_MAX_BYTES, Moment, encode_line
+from poolbench.records import LINE_MAX_BYTES, Moment, encode_line, line_start
 
 #: Interval at which the file's presence is checked, seconds.
 CHECK_S = 1.0
@@ -115,7 +115,7 @@ class FileRecorder:
         if lines:
             self._file.append(lines)
             for moment in _COUNTED:
-                self._counts[moment] += lines.count(b'{"v":1,"m":"%s",' % moment.encode())
+                self._counts[moment] += lines.count(line_start(moment).encode())
 
     def _opening_line(self) -> bytes:
         return encode_line(

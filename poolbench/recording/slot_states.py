@@ -16,7 +16,7 @@ from pathlib import Path
 from poolbench.recording.gil_probe import GIL_LINE
 from poolbench.recording.state_charge import Charge, Sample, Shares, core_shares
 from poolbench.recording.thread_states import GilWords, ThreadGoneError, ThreadReader
-from poolbench.records import FORMAT, Moment, encode_line
+from poolbench.records import Moment, encode_line, line_start
 
 #: Pools whose slots have a thread each; as in `poolbench.evidence`, which imports Celery.
 THREAD_POOLS = frozenset(
@@ -35,9 +35,7 @@ _BUSY_NS = 5_000_000
 #: Interval between two searches for other busy threads of a process, ns.
 _SEARCH_NS = 1_000_000_000
 
-_STARTED, _FINISHED = (
-    f'{{"v":{FORMAT},"m":"{moment}",'.encode() for moment in ("started", "finished")
-)
+_STARTED, _FINISHED = (line_start(moment).encode() for moment in (Moment.STARTED, Moment.FINISHED))
 
 #: The members that matter here; text in a line has its quotes escaped.
 _MEMBER = re.compile(rb'"(nonce|t_ns|pid|thread_id|pool_seen|gil_enabled|held)":"?([^",}]*)')
