@@ -36,6 +36,9 @@ _OVER_SHARE = 1.05
 #: Largest number of bounds of an SLO in a headline.
 _HEADLINE_TARGETS = 2
 
+#: Largest number of parts of a mix with a sentence on their response: the largest findings.
+_NAMED_PARTS = 3
+
 #: The points of a load curve that its sentence names.
 _NAMED_SHARES = (_FREE_SHARE, ROW_SHARE, _OVER_SHARE)
 
@@ -53,7 +56,9 @@ def judge_load(
         parts = judge_parts(rows, workload=workload, is_every_pair=is_every_pair)
         if parts:
             verdict = replace(parts[0], parts=parts)
-            first, compared = parts[0].headline, [one.text for one in parts]
+            first, compared = parts[0].headline, [one.text for one in parts[:_NAMED_PARTS]]
+            if (rest := len(parts) - _NAMED_PARTS) > 0:
+                compared.append(f"{fmt.counted(rest, noun='more part')} in the table.")
         else:
             entries = [latency_entry(row) for row in rows]
             verdict = judge_entries(entries, workload=workload, is_every_pair=is_every_pair)

@@ -522,6 +522,21 @@ def test_few_repetitions_claim_nothing_of_a_part(tmp_path: Path) -> None:
     assert "2 repetitions; a claim needs 5." in verdict.text
 
 
+def test_a_mix_of_many_parts_has_sentences_on_three(tmp_path: Path) -> None:
+    """A recording of thirty tasks is no page of sentences: the others are in the table."""
+    names = ["a", "b", "c", "d", "e"]
+    mix = [MIX[0] | {"name": name, "share": 0.2} for name in names]
+    records = serve(
+        rate_per_s=15.0, job_s=0.01, jobs=200, parts=[names[seq % 5] for seq in range(200)], slots=4
+    )
+    plan = {"contender": FAST.name, "rate_per_s": 15.0, "parts": mix}
+    of_mix: dict[str, Any] = {"kind": "mix", "parameters": {}, "mix": mix}
+    (verdict,) = summary_of(tmp_path, "rate", [(plan, records)], **of_mix).verdicts
+
+    assert verdict.text.count("p95 response of") == 3
+    assert "2 more parts in the table." in verdict.text
+
+
 def test_the_wait_of_a_replay_begins_when_a_countdown_ends(tmp_path: Path) -> None:
     """The app asked for a countdown of 2 s, so it is no wait, and no SLO is missed by it."""
     later = serve(rate_per_s=15.0, job_s=0.01, jobs=200, slots=4).with_columns(
