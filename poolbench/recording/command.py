@@ -135,14 +135,16 @@ def _merged(modules: str) -> str:
 
 def _worker_place(words: Sequence[str]) -> int:
     """Return the index of Celery's command ``worker``."""
-    for index, word in enumerate(words):
+    # a command before it may have the word too: sudo -u worker celery worker
+    start = next((at for at, word in enumerate(words) if Path(word).name == "celery"), 0)
+    for index, word in enumerate(words[start:], start):
         if word == "worker" and (index == 0 or words[index - 1] not in _CELERY_OPTIONS):
             return index
     raise UsageError(
         Fault(
             problem="no worker in the command",
             seen=" ".join(words) or "it is empty",
-            remedy="write celery -A APP worker after --",
+            remedy="write celery -A APP worker after --, or set POOLBENCH_RECORD",
         )
     )
 

@@ -115,7 +115,9 @@ def read_duration_s(text: str, field: str) -> float:
     duration_s = hours * 3_600 + minutes * 60 + seconds
     if not low_s <= duration_s <= high_s:
         raise UsageError(
-            Fault(field=field, seen=repr(text), problem="must be a time from 1s to 168h, as 10m")
+            Fault(
+                field=field, seen=repr(text), problem="must be a time from 1s to 168h, such as 10m"
+            )
         )
     return duration_s
 

@@ -22,6 +22,7 @@ WORKER = ("celery", "-A", "shop", "worker")
         ("celery worker --include=a -Ib", "celery worker --include=a -Ib,poolbench.probe"),
         ("celery worker --include a", "celery worker --include a,poolbench.probe"),
         ("celery worker -I poolbench.probe -B", "celery worker -I poolbench.probe -B"),
+        ("su worker celery worker -c 2", "su worker celery worker -I poolbench.probe -c 2"),
         ("celery worker -- -I a", "celery worker -I poolbench.probe -- -I a"),
     ],
 )
