@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
@@ -11,6 +12,8 @@ from typing import NoReturn, TypeVar
 from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError
 
 _Number = TypeVar("_Number", int, float)
+
+_SPAN = re.compile(r"\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m)?\s*(?:(\d+(?:\.\d+)?)\s*s?)?\s*")
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,6 +33,13 @@ def run(command: Callable[..., int], *arguments: object, program: str) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+
+
+def read_span_s(text: str) -> float:
+    """Return the seconds that a text means: ``1h30m``, ``15m``, ``90s``, ``90``; 0 if none."""
+    match = _SPAN.fullmatch(text)
+    hours, minutes, seconds = (float(part or 0) for part in (match.groups() if match else (0,) * 3))
+    return hours * 3_600 + minutes * 60 + seconds
 
 
 def number(

@@ -209,6 +209,13 @@ def ignore_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED_SIGNALS)
 
 
+def log(text: str) -> None:
+    """Log a line of a recorder, on the worker's standard error."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"poolbench recorder {os.getpid()}: {text}\n")
+        sys.stderr.flush()
+
+
 def start_recorder(
     stdin: int,
     *,

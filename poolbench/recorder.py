@@ -30,7 +30,7 @@ import redis
 from poolbench.errors import ExitCode
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.line_sorter import Sorter
-from poolbench.pipe import PIPE_BYTES, RecorderSettings, ignore_signals
+from poolbench.pipe import PIPE_BYTES, RecorderSettings, ignore_signals, log
 
 #: Pause after a read, seconds, so that one round trip delivers many lines. The cost of this process
 #: is its wake-ups, about 0.8 ms of CPU time with cold caches, rather than the lines.
@@ -157,7 +157,7 @@ class Recorder:
         self._unsent_presence.update(found.presence)
         if found.garbled and not self._has_seen_garbled:
             self._has_seen_garbled = True
-            _log(f"dropped a garbled line (logged once): {found.garbled[0][:60]!r}")
+            log(f"dropped a garbled line (logged once): {found.garbled[0][:60]!r}")
 
     def _refresh_presence(self) -> None:
         if time.monotonic() - self._shown_at_s > PRESENCE_REFRESH_S:
@@ -174,12 +174,12 @@ class Recorder:
         except (redis.RedisError, OSError) as error:
             if not self._is_redis_away:
                 self._is_redis_away = True
-                _log(f"Redis does not accept lines; they are buffered: {error}")
+                log(f"Redis does not accept lines; they are buffered: {error}")
             time.sleep(RETRY_S)
             return False
         if self._is_redis_away:
             self._is_redis_away = False
-            _log("Redis is reachable again; the buffered lines are delivered")
+            log("Redis is reachable again; the buffered lines are delivered")
         return True
 
     def _send(self, entries: list[tuple[str, bytes]]) -> None:
@@ -208,9 +208,9 @@ class Recorder:
                 with os.fdopen(fd, "wb") as file:
                     file.writelines(lines for _, lines in self._entries)
             except OSError as error:
-                _log(f"{path} can't be written: {error}")
+                log(f"{path} can't be written: {error}")
             else:
-                _log(f"Redis was unreachable: {line_count} undelivered lines are in {path}")
+                log(f"Redis was unreachable: {line_count} undelivered lines are in {path}")
                 return
 
 
@@ -224,17 +224,11 @@ def main() -> int:
         recorder = Recorder(RecorderSettings(**json.loads(pipe.readline())))
     except (ValueError, TypeError) as error:
         # without the content: the line may contain a password
-        _log(f"its settings are unusable ({type(error).__name__})")
+        log(f"its settings are unusable ({type(error).__name__})")
         return ExitCode.USAGE
     threading.Thread(target=recorder.read, args=(pipe,), daemon=True).start()
     recorder.run()
     return ExitCode.OK
-
-
-def _log(text: str) -> None:
-    with contextlib.suppress(OSError):
-        sys.stderr.write(f"poolbench recorder {os.getpid()}: {text}\n")
-        sys.stderr.flush()
 
 
 if __name__ == "__main__":

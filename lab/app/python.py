@@ -22,7 +22,7 @@ from collector.run_manifest import App, AppCall
 from lab.system.paths import ROOT
 from poolbench import __version__
 from poolbench.errors import Fault, UsageError
-from poolbench.userapp import APP, BACKEND_VARIABLE, BROKER_VARIABLES
+from poolbench.userapp import APP, BACKEND_VARIABLE, BROKER_VARIABLES, MEMORY_BROKER
 from producer.captured import write_messages
 
 #: How long an app may take to be imported and described, seconds.
@@ -34,8 +34,8 @@ WORKER_APP = "poolbench.userapp.worker:app"
 #: How to add the wheel to the app's Python.
 _INSTALL = "run make wheel, and {python} -m pip install dist/poolbench-*.whl"
 
-#: Where the app publishes while its messages are captured, and stores results.
-_MEMORY_BROKER, _MEMORY_BACKEND = "memory://", "cache+memory://"
+#: Where the app stores results while its messages are captured.
+_MEMORY_BACKEND = "cache+memory://"
 
 #: A result backend that stores nothing, for an app without one.
 _NO_BACKEND = "disabled://"
@@ -185,7 +185,7 @@ def capture(
         }
         for one in calls
     ]
-    environment = app_environment(os.environ, broker_url=_MEMORY_BROKER)
+    environment = app_environment(os.environ, broker_url=MEMORY_BROKER)
     environment[BACKEND_VARIABLE] = _MEMORY_BACKEND
     answer = _ask(
         app,
@@ -254,9 +254,8 @@ def _ask(
 ) -> dict[str, Any]:
     """Return the answer of the app's Python to a request."""
 
-    def refused(problem: str, remedy: str = "", *, option: str = "") -> UsageError:
-        fault = Fault(problem=problem, seen=option, remedy=remedy, where=where)
-        return UsageError(fault)
+    def refused(problem: str, remedy: str = "", *, seen: str = "") -> UsageError:
+        return UsageError(Fault(problem=problem, seen=seen, remedy=remedy, where=where))
 
     install = _INSTALL.format(python=app.python)
     with tempfile.TemporaryFile() as answers, tempfile.TemporaryFile() as errors:
@@ -274,7 +273,7 @@ def _ask(
         except OSError as error:
             missing = app.python if Path(app.directory).is_dir() else app.directory
             raise refused(
-                f"the app's Python can't be started: {error.strerror}", "check it", option=missing
+                f"the app's Python can't be started: {error.strerror}", "check it", seen=missing
             ) from error
         try:
             text = json.dumps({**request, "poolbench": __version__}).encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from collector.run_manifest import Until
+from poolbench.arguments import read_span_s
 from poolbench.errors import Fault, UsageError
 
 #: Longest duration of a run with `--until`, if `--budget` is not given, seconds.
@@ -18,7 +19,6 @@ NARROWEST, WIDEST = 0.002, 0.5
 SHORTEST_S, LONGEST_S = 10.0, 7 * 86_400.0
 
 _SHARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
-_SPAN = re.compile(r"\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m)?\s*(?:(\d+(?:\.\d+)?)\s*s?)?\s*")
 
 
 def read_until(*, until: str | None, budget: str | None, repetitions: int | None) -> Until | None:
@@ -64,7 +64,7 @@ def read_budget_s(budget: str) -> float:
     Raises:
         UsageError: if it is no such time, or out of bounds.
     """
-    at_most_s = _span_s(budget)
+    at_most_s = read_span_s(budget)
     if not SHORTEST_S <= at_most_s <= LONGEST_S:
         problem = "must be a time from 10s to 168h"
         remedy = "write hours, minutes and seconds, such as 15m, 1h30m or 900"
@@ -75,10 +75,3 @@ def read_budget_s(budget: str) -> float:
 def _share(text: str) -> float | None:
     found = _SHARE.fullmatch(text)
     return float(found[1]) / 100 if found else None
-
-
-def _span_s(text: str) -> float:
-    """Return the seconds that a text means; 0 if it is none."""
-    found = _SPAN.fullmatch(text)
-    hours, minutes, seconds = (float(part or 0) for part in (found.groups() if found else (0,) * 3))
-    return hours * 3_600 + minutes * 60 + seconds

@@ -204,7 +204,7 @@ def _app_worker(
     return command, {
         **environment,
         **dict(pool.environment),
-        **{name: bench.environment[name] for name in ("POOLBENCH_REDIS_URL",)},
+        "POOLBENCH_REDIS_URL": bench.environment["POOLBENCH_REDIS_URL"],
         "POOLBENCH_CONTENDER": contender.name,
         "POOLBENCH_STATE_DIR": str(bench.folder.path.absolute()),
     }

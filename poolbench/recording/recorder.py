@@ -23,7 +23,7 @@ from pathlib import Path
 from poolbench import __version__
 from poolbench.errors import ExitCode
 from poolbench.machine import boot_id, host, package_version, usable_cpus
-from poolbench.pipe import PIPE_BYTES, ignore_signals
+from poolbench.pipe import PIPE_BYTES, ignore_signals, log
 from poolbench.recording.file import RecordingFile
 from poolbench.recording.observer import Observer, observer_of
 from poolbench.recording.settings import RecordingSettings
@@ -60,7 +60,7 @@ class FileRecorder:
             self._file.append(self._observed(self._observer.end, b""))
         except OSError as error:
             code, reason = ExitCode.STORAGE, _reason_of(error)
-            _log(f"the recording {self._settings.path} ends, the jobs continue: {error.strerror}")
+            log(f"the recording {self._settings.path} ends, the jobs continue: {error.strerror}")
         os.close(self._pipe)
         if self._settings.folder:
             shutil.rmtree(self._settings.folder, ignore_errors=True)
@@ -81,7 +81,7 @@ class FileRecorder:
             if has_ended:
                 return "worker"
             if self._settings.for_s and now_s - started_s >= self._settings.for_s:
-                _log(f"the recording {self._settings.path} is complete; the jobs continue")
+                log(f"the recording {self._settings.path} is complete; the jobs continue")
                 return "time"
             if now_s - checked_s >= CHECK_S:
                 checked_s = now_s
@@ -107,7 +107,7 @@ class FileRecorder:
         try:
             return ask()
         except Exception as error:  # noqa: BLE001 -- the worker's own lines matter more
-            _log(f"sampling ends, the recording continues: {error!r}")
+            log(f"sampling ends, the recording continues: {error!r}")
             self._observer = Observer()
             return default
 
@@ -151,7 +151,7 @@ def main() -> int:
     try:
         settings = RecordingSettings(**json.loads(pipe.readline()))
     except (ValueError, TypeError) as error:
-        _log(f"its settings are unusable ({type(error).__name__})")
+        log(f"its settings are unusable ({type(error).__name__})")
         return ExitCode.USAGE
     os.set_blocking(_STDIN, False)
     path, size_bytes = Path(settings.path), settings.max_size_bytes
@@ -159,7 +159,7 @@ def main() -> int:
     try:
         observer = observer_of(settings)
     except Exception as error:  # noqa: BLE001 -- as in `FileRecorder._observed`
-        _log(f"nothing is sampled: {error!r}")
+        log(f"nothing is sampled: {error!r}")
         observer = Observer()
     return FileRecorder(settings, pipe=_STDIN, file=file, observer=observer).run()
 
@@ -168,12 +168,6 @@ def _reason_of(error: OSError) -> str:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "disk full"
     return "file removed" if isinstance(error, FileNotFoundError) else "file not writable"
-
-
-def _log(text: str) -> None:
-    with contextlib.suppress(OSError):
-        sys.stderr.write(f"poolbench recorder {os.getpid()}: {text}\n")
-        sys.stderr.flush()
 
 
 if __name__ == "__main__":

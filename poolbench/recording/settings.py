@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
+from poolbench.arguments import read_span_s
 from poolbench.errors import Fault, UsageError
 
 #: Environment variables: the file to record into, its largest size, the duration of the recording,
@@ -29,8 +30,6 @@ _DURATION_BOUNDS_S = (1.0, 7 * 86_400.0)
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)?\s*", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "B": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
-
-_TIME = re.compile(r"\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m)?\s*(?:(\d+(?:\.\d+)?)\s*s?)?\s*")
 
 T = TypeVar("T")
 
@@ -110,9 +109,7 @@ def read_duration_s(text: str, field: str) -> float:
         UsageError: if it is no time, or out of bounds; ``field`` names it.
     """
     low_s, high_s = _DURATION_BOUNDS_S
-    match = _TIME.fullmatch(text)
-    hours, minutes, seconds = (float(part or 0) for part in (match.groups() if match else (0,) * 3))
-    duration_s = hours * 3_600 + minutes * 60 + seconds
+    duration_s = read_span_s(text)
     if not low_s <= duration_s <= high_s:
         raise UsageError(
             Fault(

@@ -11,5 +11,8 @@ APP = "POOLBENCH_APP"
 BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
 BACKEND_VARIABLE = "CELERY_RESULT_BACKEND"
 
+#: Where an app publishes while its messages are captured.
+MEMORY_BROKER = "memory://"
+
 #: Most messages of one call with different arguments; later jobs repeat them in turn.
 MAX_MESSAGES = 1_000

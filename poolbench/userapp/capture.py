@@ -20,15 +20,12 @@ from kombu.utils.imports import symbol_by_name
 from kombu.utils.json import dumps
 
 from poolbench.jobs import HEADER
-from poolbench.userapp import MAX_MESSAGES
+from poolbench.userapp import MAX_MESSAGES, MEMORY_BROKER
 from poolbench.userapp.failure import AppError, shortened
 from poolbench.userapp.find import check_celery, check_tasks, find_app
 
 #: Size of a call's messages after which no more are captured, bytes.
 MAX_BYTES = 32_000_000
-
-#: Where the app publishes while messages are captured.
-_BROKER = "memory://"
 
 
 def capture(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +44,7 @@ def capture(request: Mapping[str, Any]) -> dict[str, Any]:
     check_tasks(app, (call["task"] for call in request["calls"]))
     if app.conf.task_always_eager:
         raise AppError("eager", "task_always_eager is set: the app runs its tasks where it calls")
-    with Connection(_BROKER) as connection:
+    with Connection(MEMORY_BROKER) as connection:
         _check_in_memory(app)
         # a queue is bound to its exchange by its consumer
         for queue in app.amqp.queues.values():
