@@ -257,6 +257,8 @@ class _Reading:
         joined = records.join(recorded, on="nonce", how="left")
         first_ns = pl.min_horizontal("received_ns", "started_ns", "finished_ns")
         jobs = conform(joined.sort(first_ns, "nonce"), schema=JOB_SCHEMA)
+        kinds = {one: _printable(one) for one in jobs["kind"].drop_nulls().unique()}
+        jobs = jobs.with_columns(pl.col("kind").replace(kinds))
         heartbeats = pl.concat(self._heartbeats)
         by_session = heartbeats.group_by("session").agg(pl.col("missed_lines").max())
         return Recording(
@@ -357,6 +359,12 @@ def _header(line: bytes, *, path: Path) -> Mapping[str, Any]:
     return content  # type: ignore[no-any-return]  # it has members
 
 
+def _printable(name: str) -> str:
+    """Return a name without line breaks and terminal codes, which a task's name may have."""
+    escaped = (one if one.isprintable() else ascii(one)[1:-1] for one in name)
+    return "".join(escaped)
+
+
 def _no_recording(path: Path) -> StorageError:
     return StorageError(f"{path}: not a recording. {_REMEDY}")
 
@@ -379,7 +387,7 @@ def _begin(content: Mapping[str, Any], *, path: Path) -> Session:
 def _described(session: Session, *, content: Mapping[str, Any]) -> Session:
     """Return the session with what a line describes: the worker, a task, or the end."""
     if content["m"] == Moment.TASK:
-        task = {content["task"]: content.get("options") or {}}
+        task = {_printable(content["task"]): content.get("options") or {}}
         return replace(session, tasks={**session.tasks, **task})
     if content["m"] == Moment.ENDED:
         end_ns = max(session.end_ns, content["t_ns"])

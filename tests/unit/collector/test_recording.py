@@ -163,3 +163,12 @@ def test_lines_in_any_blocks_are_the_same_rows(file: Path, monkeypatch: pytest.M
     assert pieces.heartbeats.equals(whole.heartbeats)
     assert pieces.counts == whole.counts
     assert pieces.sessions == whole.sessions
+
+
+def test_names_of_tasks_have_no_terminal_codes(tmp_path: Path) -> None:
+    """A profile prints them, in a terminal and in one line."""
+    jobs = jobs_of("shop.ünï\n\x1b[2J", [0.0], {"io_wait": 0.01})
+    recording = read_recording(write_recording(tmp_path / "shop.pbrec", jobs))
+
+    assert recording.jobs["kind"].to_list() == ["shop.ünï\\n\\x1b[2J"]
+    assert set(recording.tasks) == {"shop.ünï\\n\\x1b[2J"}
