@@ -39,13 +39,13 @@ from lab.experiment_file.contenders import (
     GroupedInput,
     GroupInput,
 )
+from lab.experiment_file.jobs import PartInput
 from lab.experiment_file.messages import faults_of
 from lab.experiment_file.schema import ExperimentInput
 from lab.experiment_file.workloads import (
     PING_KEYS,
     AnyWorkload,
     IdleInput,
-    PartInput,
     RecordedInput,
     StartInput,
     WorkloadInput,
@@ -269,7 +269,7 @@ def _recorded(
         from_s=known.from_s,
         to_s=known.end_s,
         tasks=known.tasks,
-        calls={one.task: one.arguments_of for one in known.call},
+        calls={one.task: one.call for one in known.call},
         slo=known.slo,
     )
     queues = {kind.options.queue for _, replay in found for kind in replay.kinds}

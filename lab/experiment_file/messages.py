@@ -17,24 +17,21 @@ from lab.experiment.file_table import FileTable, constraint
 from lab.experiment.worker_settings import Tuning
 from lab.experiment_file.app import AppInput
 from lab.experiment_file.contenders import ContenderInput, GroupedInput, GroupInput, SweepInput
-from lab.experiment_file.rules import Keys
-from lab.experiment_file.schema import ExperimentInput, ProfileInput
-from lab.experiment_file.slo import SloInput
-from lab.experiment_file.toml_lines import locate
-from lab.experiment_file.workloads import (
+from lab.experiment_file.jobs import (
     OF_A_KIND,
     OF_A_TASK,
     OPTIONS,
-    PING_KEYS,
     SHAPES,
     CallInput,
     PartInput,
     RetryInput,
-    SearchArrivals,
     StepInput,
-    WorkloadInput,
-    model_of,
 )
+from lab.experiment_file.rules import Keys
+from lab.experiment_file.schema import ExperimentInput, ProfileInput
+from lab.experiment_file.slo import SloInput
+from lab.experiment_file.toml_lines import locate
+from lab.experiment_file.workloads import PING_KEYS, SearchArrivals, WorkloadInput, model_of
 from poolbench.errors import Fault, nearest
 
 #: A parsed TOML file, or a table in it.

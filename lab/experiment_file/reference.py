@@ -21,19 +21,16 @@ from pydantic_core import PydanticUndefined
 from lab.experiment.worker_settings import Tuning
 from lab.experiment_file.app import AppInput
 from lab.experiment_file.contenders import ContenderInput, GroupedInput, GroupInput, SweepInput
+from lab.experiment_file.jobs import CallInput, PartInput, RetryInput, StepInput
 from lab.experiment_file.rules import words_of
 from lab.experiment_file.schema import ExperimentInput, ProfileInput
 from lab.experiment_file.slo import SloInput
 from lab.experiment_file.workloads import (
     BURST,
-    CallInput,
     IdleInput,
-    PartInput,
     RecordedInput,
-    RetryInput,
     SearchArrivals,
     StartInput,
-    StepInput,
     WorkloadInput,
 )
 from poolbench.jobs import JOB_KINDS, Parameter

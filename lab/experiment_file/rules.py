@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from lab.experiment.file_table import broken
@@ -103,3 +103,13 @@ _QUEUE = re.compile(r"[^\s,]+")
 QueueName = Annotated[str, AfterValidator(_is_a_queue)]
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 Names = Annotated[list[str], Field(min_length=1), each_once()]
+
+
+def above(info: ValidationInfo) -> Mapping[str, Any]:
+    """Return the valid parts of the tables above the one that is validated."""
+    return info.context or {}
+
+
+def keys_of(fault: Fault) -> Keys:
+    """Return the place of a fault below the validated table."""
+    return (fault.field,) if fault.field else ()

@@ -28,12 +28,11 @@ from lab.experiment_file.contenders import (
     read_contender,
     read_sweep,
 )
+from lab.experiment_file.jobs import LONGEST_STALL_S, PartInput
 from lab.experiment_file.rules import Broken, Keys, Names, each_once, raise_all
 from lab.experiment_file.slo import Slo
 from lab.experiment_file.workloads import (
-    LONGEST_STALL_S,
     AnyWorkload,
-    PartInput,
     RecordedInput,
     WorkloadInput,
     measure_of,
