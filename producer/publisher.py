@@ -20,8 +20,9 @@ from poolbench.errors import Fault, UsageError
 from poolbench.keys import RUNS, check_name, run_key
 from poolbench.machine import boot_id
 from poolbench.records import TrialPlan
+from producer.mixes import Mix
 from producer.queue_writer import QueueWriter
-from producer.template import Mix, capture
+from producer.template import capture
 
 #: Most jobs of one LPUSH: larger ones are no faster and block the broker for longer.
 BATCH = 500

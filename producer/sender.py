@@ -22,8 +22,8 @@ from poolbench.broker_client import open_broker
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.records import TrialPlan
 from poolbench.settings import load_settings
+from producer.mixes import Mix
 from producer.publisher import publish
-from producer.template import Mix
 
 #: Line that makes it stop sending.
 STOP = b'{"stop": true}\n'

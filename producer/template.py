@@ -13,7 +13,7 @@ import re
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import accumulate, chain, cycle, repeat
 from operator import itemgetter
@@ -34,6 +34,7 @@ from producer.captured import (
     chord_size_key,
     read_messages,
 )
+from producer.mixes import Mix, MixCanvas, MixPart, MixStandIns
 from producer.queue_writer import Batch
 
 #: Values that differ from one job to the next: id, seq, due_ns, sent_ns, and the times of its
@@ -50,71 +51,6 @@ _PLACEHOLDERS = [4, 1, 1, 1]
 
 #: Time for which Celery keeps the number of calls before a chord's body by default, seconds.
 _CHORD_EXPIRES_S = 86_400
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MixPart:
-    """The jobs of one part of a mix that end alike."""
-
-    #: Sent in the job's header, so that its record contains it.
-    name: str
-    kind: str
-    parameters: Mapping[str, int | float]
-    #: All of the jobs fail, all are retried, or none: the shares are 0 or 1.
-    options: JobOptions = field(default_factory=JobOptions)
-    #: File of the messages of a user's task (`producer.captured.AppMessage`), which are sent in
-    #: turn; empty for Poolbench's own kinds.
-    messages: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MixCanvas:
-    """The jobs of several executions that have the same shape."""
-
-    #: ``chain``, ``group`` or ``chord``.
-    shape: str
-    #: The executions of a job; the last one of a chord is its body. All have the same queue.
-    steps: tuple[MixPart, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MixStandIns:
-    """The stand-ins of one recorded task that have the same options; each has its own numbers."""
-
-    #: Sent in the job's header, so that its record contains it.
-    name: str
-    #: All of the jobs fail in the end, or none; the other numbers are those of each job.
-    options: JobOptions = field(default_factory=JobOptions)
-    #: Attempts of each job: more than one if it was retried.
-    attempts: int
-    #: Whether each job has a countdown.
-    has_countdown: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mix:
-    """The part of each job of a trial."""
-
-    parts: tuple[MixPart | MixCanvas | MixStandIns, ...]
-    #: By job, an index into ``parts``; at least as long as the trial has jobs.
-    order: Sequence[int]
-    #: By queue, if they are not kombu's: the priorities that have a list of their own in Redis,
-    #: ascending. They are the consumer's setting ``priority_steps``.
-    priority_steps: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    #: Whether queues have their names as they are, in a database of a user's app.
-    has_plain_queues: bool = False
-    #: By job, the numbers of a stand-in; empty without any: its countdown in seconds, the size of
-    #: its message's body in bytes, and the values of `poolbench.jobs.SEGMENTS` for each attempt,
-    #: each after the first with its countdown before it.
-    numbers: Sequence[Sequence[float]] = ()
-
-    @property
-    def first_seqs(self) -> Sequence[int]:
-        """Return the seq of the first execution of each job, and then the number of executions."""
-        if not any(isinstance(part, MixCanvas) for part in self.parts):
-            return range(len(self.order) + 1)
-        counts = [len(one.steps) if isinstance(one, MixCanvas) else 1 for one in self.parts]
-        return [*accumulate((counts[place] for place in self.order), initial=0)]
 
 
 class _Text(NamedTuple):

@@ -114,7 +114,7 @@ class TaskCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapturedCall:
-    """The messages of such calls, for `producer.template.MixPart.messages`."""
+    """The messages of such calls, for `producer.mixes.MixPart.messages`."""
 
     path: Path
     #: Number of messages with different arguments.

@@ -27,7 +27,7 @@ from poolbench.job_options import JobOptions, Retry
 from poolbench.jobs import SEGMENTS, STAND_IN
 from poolbench.keys import NAME_LENGTH
 from poolbench.records import Outcome
-from producer.template import Mix, MixPart, MixStandIns
+from producer.mixes import Mix, MixPart, MixStandIns
 
 #: Computing whose use of the GIL is unknown, as a share of all slots' time, from which it is
 #: measured both with the GIL held and with it released.

@@ -21,7 +21,7 @@ class TaskMessages:
     task: str
     call: AppCall
     options: JobOptions
-    #: File of the messages, as `producer.template.MixPart.messages` names it.
+    #: File of the messages, as `producer.mixes.MixPart.messages` names it.
     path: str
 
 

@@ -37,8 +37,8 @@ from lab.trial.app_messages import TaskMessages
 from poolbench.calibration import message_parameters
 from poolbench.jobs import kind_of
 from poolbench.keys import run_key, sent_field
+from producer.mixes import Mix
 from producer.publisher import publish
-from producer.template import Mix
 
 
 @dataclass(slots=True, kw_only=True)

@@ -18,8 +18,7 @@ from lab.trial.app_messages import TaskMessages, path_of
 from lab.trial.context import Bench, LabWorker
 from poolbench.job_options import JobOptions
 from poolbench.jobs import ideal_wait_s, kind_of
-from producer.mixes import draw_in_sequence
-from producer.template import Mix, MixCanvas, MixPart, MixStandIns
+from producer.mixes import Mix, MixCanvas, MixPart, MixStandIns, draw_in_sequence
 
 
 def plan_trial(

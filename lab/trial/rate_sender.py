@@ -15,7 +15,7 @@ from lab.fixtures.sender import ANSWER_TIMEOUT_S
 from lab.instruments.stream_follower import TrialView
 from lab.trial.context import Bench
 from poolbench.errors import StackError
-from producer.template import Mix
+from producer.mixes import Mix
 
 
 class Sending:

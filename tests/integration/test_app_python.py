@@ -24,7 +24,7 @@ from lab.system.paths import ROOT
 from poolbench.errors import UsageError
 from poolbench.jobs import HEADER
 from poolbench.records import TrialPlan
-from producer.template import Mix, MixPart
+from producer.mixes import Mix, MixPart
 from producer.template import capture as template_of
 from tests.conftest import wait_until
 from tests.processes import has_ended

@@ -16,8 +16,8 @@ import redis
 from collector.run_manifest import App, AppCall
 from lab.app.python import WORKER_APP, TaskCall, capture, worker_environment
 from poolbench.records import Moment, TrialPlan
+from producer.mixes import Mix, MixPart
 from producer.publisher import publish
-from producer.template import Mix, MixPart
 from tests.conftest import Server, wait_until
 from tests.integration.probing import read_lines
 from tests.user_apps import user_app, user_python

@@ -20,8 +20,8 @@ from poolbench.keys import run_key, sent_field, worker_name
 from poolbench.pools import POOLS, Pool, available_pools
 from poolbench.records import TrialPlan
 from poolbench.summaries import Ledger
+from producer.mixes import Mix, MixCanvas, MixPart
 from producer.publisher import publish
-from producer.template import Mix, MixCanvas, MixPart
 from tests.conftest import Server, wait_until
 from tests.integration.probing import read_lines
 from tests.integration.working import Worker, running_worker

@@ -12,8 +12,8 @@ from poolbench.errors import StackError
 from poolbench.jobs import HEADER
 from poolbench.keys import queue_name, run_key, sent_field
 from poolbench.records import TrialPlan
+from producer.mixes import Mix, MixPart
 from producer.publisher import Sent
-from producer.template import Mix, MixPart
 from tests.conftest import Server, wait_until
 from tests.wire import queued
 

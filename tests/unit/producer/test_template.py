@@ -16,7 +16,8 @@ from poolbench.job_options import JobOptions, Retry
 from poolbench.jobs import ENDING, HEADER, PAYLOAD, RETRIES, SEGMENTS, STAND_IN, JobHeader
 from poolbench.keys import NAME, PRIORITY_SEPARATOR, PRIORITY_STEPS
 from poolbench.records import TrialPlan
-from producer.template import Mix, MixCanvas, MixPart, MixStandIns, capture, task_ids
+from producer.mixes import Mix, MixCanvas, MixPart, MixStandIns
+from producer.template import capture, task_ids
 from tests.wire import plan_of
 
 NAMES = st.from_regex(NAME, fullmatch=True)

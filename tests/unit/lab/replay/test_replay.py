@@ -11,7 +11,7 @@ from lab.experiment.recorded import recorded_workloads
 from lab.replay.replay import Replay
 from poolbench.errors import UsageError
 from poolbench.jobs import STAND_IN
-from producer.template import MixStandIns
+from producer.mixes import MixStandIns
 from tests.recordings import RecordedApp, RecordedJob, jobs_of, write_recording
 
 CORE = {"core_held": 0.01, "io_wait": 0.04}

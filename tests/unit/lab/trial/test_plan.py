@@ -8,7 +8,7 @@ from typing import Any
 from collector.run_manifest import Canvas, Contender, PlannedPart, PlannedTrial, WorkerGroup
 from lab.trial.plan import draw_mix, routed
 from poolbench.job_options import JobOptions, Retry
-from producer.template import Mix, MixCanvas, MixPart
+from producer.mixes import Mix, MixCanvas, MixPart
 
 SOLO = Contender(name="solo", pool="solo", slots=1)
 
