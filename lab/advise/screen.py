@@ -27,6 +27,7 @@ def render(advice: Advice) -> RenderableType:
     """Return the advice for a terminal."""
     parts: list[RenderableType] = [_subject(advice), Text(), _headline(advice)]
     parts += [Text(reason) for reason in advice.decision.reasons]
+    parts += [Text(line) for line in _headroom(advice)]
     if advice.command:
         parts += [Text(), *_command(advice)]
     for case, measured in advice.measured.items():
@@ -80,6 +81,18 @@ def _gain(advised: Expected | None) -> str:
         return f": {times} today's throughput at the limit ({done})"
     times = f"{fmt.times(ratio.value)} {fmt.interval(ratio.low, high=ratio.high)}"
     return f": {times} today's throughput at the limit"
+
+
+def _headroom(advice: Advice) -> Iterator[str]:
+    """Yield how much more than the recorded rate today's setting does, if it needs no change."""
+    rate_per_s = advice.demand.per_s
+    today = next(iter(advice.measured.values()), ())[:1]
+    if advice.decision.outcome is not Outcome.CHANGE or not rate_per_s:
+        return
+    for one in today:
+        if one.is_met and one.per_s and one.is_within(advice.limits):
+            times = fmt.number(one.per_s.median / rate_per_s)
+            yield f"Today's setting keeps the bounds too, at up to {times} × the recorded rate."
 
 
 def _nearest(advised: Expected | None) -> str:
