@@ -305,4 +305,4 @@ def _cpu(profile: Profile) -> str:
     text = f"{fmt.number(profile.worker_cores)} cores"
     if profile.throttled_share:
         text += f", stopped by a quota for {fmt.percent(profile.throttled_share)} of the time"
-    return f"{text}; recording them {fmt.number(sum(costs))}"
+    return f"{text}; the recording itself: {fmt.number(sum(costs))}"

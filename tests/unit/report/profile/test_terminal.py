@@ -133,7 +133,7 @@ What the worker's settings did
   prefetch count  16 (asked: 16)
   memory (PSS)    60.0 MB on average, most 60.0 MB; processes: 1 at most
   connections     10 on average, most 10
-  CPU             1.54 cores; recording them 0.03
+  CPU             1.54 cores; the recording itself: 0.03
 
 What the app relies on, and what each pool does with it
                                          prefork threads gevent  asyncio solo
