@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from pathlib import Path
 NAME_MAX_CHARS = 100
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def host() -> str:
@@ -50,14 +50,37 @@ def usable_cpus() -> float:
 
 def cgroup_limits(name: str) -> list[str]:
     """Return a limit of this process's own group (cgroup v2) and of every group above it."""
-    try:
-        own = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition("::/")[2]
-    except OSError:
-        return []
-    group = _CGROUP / own
     found = []
-    for folder in (group, *group.parents):
-        if folder.is_relative_to(_CGROUP):
-            with contextlib.suppress(OSError):
-                found.append((folder / name).read_text(encoding="utf-8").strip())
+    for group in control_groups():
+        with contextlib.suppress(OSError):
+            found.append((group / name).read_text(encoding="utf-8").strip())
+    return found
+
+
+def control_groups(pid: int | str = "self") -> Iterator[Path]:
+    """Yield the folders of a process's control group, and of those around it, that limit the CPU.
+
+    Both versions of control groups are looked for; without any, there are none.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        mounts = _cpu_mounts()
+        for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines():
+            number, controllers, path = line.split(":", 2)
+            is_v2 = number == "0"
+            if is_v2 in mounts and (is_v2 or "cpu" in controllers.split(",")):
+                root, mount = mounts[is_v2]
+                # in a container, the mount begins at the container's own group
+                group = mount / path.removeprefix(root).lstrip("/")
+                yield from (one for one in (group, *group.parents) if one.is_relative_to(mount))
+
+
+def _cpu_mounts() -> dict[bool, tuple[str, Path]]:
+    """Return where the groups are mounted, by whether it is version 2: their root and folder."""
+    found: dict[bool, tuple[str, Path]] = {}
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        before, _, after = line.partition(" - ")
+        root, mount = before.split()[3:5]
+        kind, _, options = after.split()[:3]
+        if kind == "cgroup2" or (kind == "cgroup" and "cpu" in options.split(",")):
+            found.setdefault(kind == "cgroup2", (root.rstrip("/"), Path(mount)))
     return found

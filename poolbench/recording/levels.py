@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from poolbench.machine import control_groups
 from poolbench.records import Moment, encode_line
 
 #: The last bits of a CPU-time clock's id that select the sum of user and system time
@@ -108,31 +109,9 @@ class Levels:
 
 def cpu_stat_files(pid: int) -> Iterator[Path]:
     """Yield the ``cpu.stat`` files of a process's control group and of the groups around it."""
-    with contextlib.suppress(OSError, ValueError):
-        mounts = list(_cpu_group_mounts())
-        for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines():
-            number, controllers, path = line.split(":", 2)
-            is_v2 = number == "0"
-            if not is_v2 and "cpu" not in controllers.split(","):
-                continue
-            for is_mount_v2, root, mount in mounts:
-                if is_mount_v2 == is_v2:
-                    # in a container, the mount begins at the container's own group
-                    inside = path.removeprefix(root)
-                    group = mount / inside.lstrip("/")
-                    for one in (group, *group.parents):
-                        if one.is_relative_to(mount) and (one / "cpu.stat").exists():
-                            yield one / "cpu.stat"
-
-
-def _cpu_group_mounts() -> Iterator[tuple[bool, str, Path]]:
-    """Yield where groups of either version are mounted: is it version 2, its root, its folder."""
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        before, _, after = line.partition(" - ")
-        root, mount = before.split()[3:5]
-        kind, _, options = after.split()[:3]
-        if kind == "cgroup2" or (kind == "cgroup" and "cpu" in options.split(",")):
-            yield kind == "cgroup2", root.rstrip("/"), Path(mount)
+    for group in control_groups(pid):
+        if (group / "cpu.stat").exists():
+            yield group / "cpu.stat"
 
 
 def _cpu_s(pid: int) -> float:
