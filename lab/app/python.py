@@ -68,16 +68,14 @@ class AppDescription:
     poolbench: str
     celery: str
     python: str
-    is_free_threaded: bool
     #: By pool: why it can't run there; empty if it can.
     pools: Mapping[str, str]
     #: Packages installed there that block all greenlets of a gevent worker.
     blocking_drivers: tuple[str, ...]
     #: Whether `task_always_eager` is set, so that nothing is ever sent.
     is_eager: bool
-    #: Schemes of the broker and of the backend that it has by itself; the backend's may be empty.
-    broker: str
-    backend: str
+    #: Whether it stores results by itself.
+    has_backend: bool
     default_queue: str
     queues: tuple[str, ...]
     #: kombu's steps of priority, if the app sets them; else empty.
@@ -93,11 +91,6 @@ class AppDescription:
         """Return the versions in the app's Python."""
         return {"python": self.python, "celery": self.celery, "poolbench": self.poolbench}
 
-    @property
-    def has_backend(self) -> bool:
-        """Return whether the app stores results by itself."""
-        return bool(self.backend)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCall:
@@ -110,17 +103,6 @@ class TaskCall:
     count: int
     #: Options of ``apply_async``: queue, priority, countdown, expires.
     options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapturedCall:
-    """The messages of such calls, for `producer.mixes.MixPart.messages`."""
-
-    path: Path
-    #: Number of messages with different arguments.
-    count: int
-    #: Queues by the app's routes.
-    queues: tuple[str, ...]
 
 
 _DESCRIPTION = TypeAdapter(AppDescription)
@@ -165,8 +147,10 @@ def capture(
     folder: Path,
     timeout_s: float = ANSWER_TIMEOUT_S,
     where: str = "",
-) -> tuple[CapturedCall, ...]:
-    """Capture the messages of calls in the app's Python, into private files of ``folder``.
+) -> tuple[Path, ...]:
+    """Capture the messages of calls in the app's Python; return a private file for each call.
+
+    They are files of ``folder``, for `producer.mixes.MixPart.messages`.
 
     The app publishes into memory, and nothing is sent. Its handlers of Celery's publishing signals
     run, and so does what its own ``apply_async`` does besides.
@@ -195,13 +179,10 @@ def capture(
         timeout_s=timeout_s,
         where=where,
     )
-    captured = []
-    for number, messages in enumerate(answer["calls"]):
-        path = folder / f"messages-{number}.jsonl"
+    paths = tuple(folder / f"messages-{number}.jsonl" for number in range(len(calls)))
+    for path, messages in zip(paths, answer["calls"], strict=True):
         write_messages(path, messages)
-        queues = tuple(sorted({message["queue"] for message in messages}))
-        captured.append(CapturedCall(path=path, count=len(messages), queues=queues))
-    return tuple(captured)
+    return paths
 
 
 def app_environment(

@@ -47,10 +47,10 @@ def capture_messages(experiment: Experiment, *, folder: Path) -> tuple[TaskMessa
     ]
     if not calls:
         return ()
-    found = capture(experiment.app, calls, folder=folder, where=experiment.file)
+    paths = capture(experiment.app, calls, folder=folder, where=experiment.file)
     return tuple(
-        TaskMessages(task=one.task, call=one.call, options=part.options, path=str(messages.path))
-        for part, one, messages in zip(parts, calls, found, strict=True)
+        TaskMessages(task=one.task, call=one.call, options=part.options, path=str(path))
+        for part, one, path in zip(parts, calls, paths, strict=True)
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import platform
-import sysconfig
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +12,7 @@ from poolbench import asyncio_pool
 from poolbench.pools import BLOCKING_DRIVERS, POOLS
 from poolbench.recording.description import task_options
 from poolbench.userapp.find import check_celery, check_tasks, find_app, own_tasks
-from poolbench.userapp.places import KEY_OPTIONS, check_transport, find_places, own_schemes
+from poolbench.userapp.places import KEY_OPTIONS, check_transport, find_places, has_backend
 
 
 def describe(request: dict[str, Any]) -> dict[str, Any]:
@@ -30,13 +29,11 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
     check_tasks(app, request["tasks"])
     check_transport(request["broker_url"])
     conf = app.conf
-    broker, backend = own_schemes(app)
     options = conf.broker_transport_options or {}
     return {
         "poolbench": poolbench.__version__,
         "celery": celery_version,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "is_free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "pools": {name: _pool_fault(name) for name in POOLS},
         "blocking_drivers": [
             package
@@ -44,8 +41,7 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
             if _is_installed(module) and not (remedy and _is_installed(remedy))
         ],
         "is_eager": bool(conf.task_always_eager),
-        "broker": broker,
-        "backend": backend,
+        "has_backend": has_backend(app),
         "default_queue": conf.task_default_queue,
         "queues": sorted(app.amqp.queues),
         "priority_steps": [int(step) for step in options.get("priority_steps") or ()],

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery, _state
-from celery.app.backends import BACKEND_ALIASES
 from celery.backends.base import DisabledBackend
 from kombu import Connection
-from kombu.transport import TRANSPORT_ALIASES
 
-from poolbench.userapp import BACKEND_VARIABLE, BROKER_VARIABLES
+from poolbench.userapp import BACKEND_VARIABLE
 from poolbench.userapp.failure import AppError, shortened
 from poolbench.userapp.find import own_tasks
 
@@ -27,9 +25,6 @@ KEY_OPTIONS = (
     "fanout_patterns", "fanout_prefix", "global_keyprefix", "sep",
     "unacked_index_key", "unacked_key", "unacked_mutex_key",
 )  # fmt: skip
-
-#: Schemes that are named; another one could be a part of an address.
-_SCHEMES = {*TRANSPORT_ALIASES, *BACKEND_ALIASES, "django-cache", "django-db"}
 
 
 @dataclass(frozen=True)
@@ -77,15 +72,11 @@ def find_places(app: Celery, *, broker_url: str) -> list[Place]:
     return places
 
 
-def own_schemes(app: Celery) -> tuple[str, str]:
-    """Return the schemes of the broker and the backend that the app has when it isn't redirected.
-
-    The backend's is empty if it has none; a scheme that isn't known is ``other``.
-    """
-    with _without(*BROKER_VARIABLES, BACKEND_VARIABLE):
-        return _scheme(app.conf.broker_url or "amqp://"), _scheme(
-            app.backend_cls or app.conf.result_backend
-        )
+def has_backend(app: Celery) -> bool:
+    """Return whether the app stores results when it isn't redirected."""
+    with _without(BACKEND_VARIABLE):
+        found = app.backend_cls or app.conf.result_backend
+    return bool(found) and str(found).partition("://")[0].lower() != "disabled"
 
 
 def _places(app: Celery, *, broker_url: str) -> Iterator[Place]:
@@ -155,25 +146,12 @@ def _backend_fault(backend: Any, *, broker_url: str) -> str:
     return _NOT_REDIRECTED if differs else ""
 
 
-def _scheme(address: object) -> str:
-    """Return the scheme of an address, or of the first of several."""
-    first = address[0] if isinstance(address, (list, tuple)) and address else address
-    if not first:
-        return ""
-    if not isinstance(first, str):
-        return "other"
-    scheme = first.partition("://")[0].lower()
-    if scheme == "disabled":
-        return ""
-    main = scheme.partition("+")[0]
-    return scheme if scheme in _SCHEMES else main if main in _SCHEMES else "other"
-
-
 @contextmanager
-def _without(*names: str) -> Iterator[None]:
-    """Leave environment variables out in the context."""
-    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
+def _without(name: str) -> Iterator[None]:
+    """Leave an environment variable out in the context."""
+    value = os.environ.pop(name, None)
     try:
         yield
     finally:
-        os.environ.update(kept)
+        if value is not None:
+            os.environ[name] = value

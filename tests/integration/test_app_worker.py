@@ -116,8 +116,8 @@ def send(app: App, *calls: tuple[str, AppCall], server: Server, run: str, folder
     asked = [TaskCall(task=task, call=call, count=1) for task, call in calls]
     messages = capture(app, asked, folder=folder)
     parts = tuple(
-        MixPart(name="part", kind=task, parameters={}, messages=str(one.path))
-        for (task, _), one in zip(calls, messages, strict=True)
+        MixPart(name="part", kind=task, parameters={}, messages=str(path))
+        for (task, _), path in zip(calls, messages, strict=True)
     )
     plan = TrialPlan(trial=0, contender="own", pool="any", slots=2, kind="mix")
     mix = Mix(parts=parts, order=range(len(parts)))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from collector.run_manifest import AppCall, Contender, Part, WorkerGroup
-from lab.app.python import CapturedCall, TaskCall
+from lab.app.python import TaskCall
 from lab.trial import app_messages
 from lab.trial.app_messages import TaskMessages, capture_messages, path_of
 from lab.trial.plan import options_of, routed
@@ -34,11 +34,9 @@ def test_each_call_is_captured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """With the options that the file gives; all others are the app's own."""
     asked: list[TaskCall] = []
 
-    def capture(_: object, calls: list[TaskCall], **__: Any) -> tuple[CapturedCall, ...]:
+    def capture(_: object, calls: list[TaskCall], **__: Any) -> tuple[Path, ...]:
         asked.extend(calls)
-        return tuple(
-            CapturedCall(path=Path(str(number)), count=1, queues=()) for number in range(len(calls))
-        )
+        return tuple(Path(str(number)) for number in range(len(calls)))
 
     # patched, since the app's Python is tested elsewhere
     monkeypatch.setattr(app_messages, "capture", capture)
