@@ -1,7 +1,7 @@
 """The rules that bound which settings may serve an app, each with its inputs and conclusion. Pure.
 
-A rule takes the recorded demand and the owner's limits. What it doesn't know it says, and then it
-bounds nothing.
+A rule takes the recorded demand and the owner's limits. It names what is unknown, which bounds
+nothing.
 """
 
 from __future__ import annotations

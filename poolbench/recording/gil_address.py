@@ -48,7 +48,7 @@ sys.stdin.read()
 
 
 class GilNotFoundError(Exception):
-    """Why waits for the GIL can't be told apart from waits for other locks."""
+    """Why waits for the GIL can't be distinguished from waits for other locks."""
 
 
 @dataclass(frozen=True, slots=True)

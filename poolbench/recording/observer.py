@@ -119,7 +119,7 @@ class LinuxObserver(Observer):
         return self._slots.sample()
 
     def _find_gil(self) -> dict[str, str]:
-        """Find the GIL; return how waits for it are told apart, and why not if they aren't."""
+        """Find the GIL; return how its waits are distinguished, or why they are not."""
         try:
             Path(f"/proc/{self._pid}/task/{self._pid}/syscall").read_bytes()
             address = find_gil()
