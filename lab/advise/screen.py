@@ -68,7 +68,9 @@ def _headline(advice: Advice) -> Text:
         case Outcome.STAY:
             return Text("Stay with what you have.", "bold green")
     name = advised.setting.name if advised else ""
-    return Text(f"Change to {name}{_gain(advised)}.", "bold green")
+    is_claim = advised is not None and advised.ratio is not None and advised.ratio.is_claim
+    change = "Change" if is_claim else "Probably change"
+    return Text(f"{change} to {name}{_gain(advised)}.", "bold green")
 
 
 def _gain(advised: Expected | None) -> str:

@@ -116,6 +116,7 @@ def test_a_result_of_few_repetitions_is_no_claim() -> None:
     few = replace(THREADS, ratio=Ratio(value=2.2, low=2.0, high=2.4, blocks=2))
     text = " ".join(lines(replace(CHANGE, decision=replace(CHANGE.decision, advised=few))))
 
+    assert "Probably change to" in text
     assert "2.00–2.40 × today's throughput at the limit (2 of 5 repetitions, no claim)" in text
 
 
