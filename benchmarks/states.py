@@ -286,8 +286,8 @@ def _print_costs(seconds: float) -> None:
 
 
 def _print_probe_costs() -> None:
-    """Print how much longer jobs take beside the helper of ``--gil-probe``, and its idle cost."""
-    print("\n--gil-probe, cost beside a job")
+    """Print how much longer jobs take with the helper of ``--gil-probe``, and its idle cost."""
+    print("\n--gil-probe, slowdown of a job")
     for job in ("compute", "hash"):
         ratios = []
         for number in range(_PAIRS):

@@ -250,7 +250,7 @@ class RecordedSource:
     has_published: bool = True
     #: Computing with the GIL held or released, unknown which, as a share of the slots' time.
     unknown_share: float = 0.0
-    #: What stands for it: ``held`` or ``released``; empty if it doesn't matter (held).
+    #: How it is replayed: ``held`` or ``released``; empty if it doesn't matter (held).
     unknown_as: str = ""
     #: Executions that are not repeated, by the reason.
     left_out: Mapping[str, int] = field(default_factory=dict)

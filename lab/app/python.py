@@ -252,10 +252,11 @@ def _ask(
                 start_new_session=True,
             )
         except OSError as error:
-            missing = app.python if Path(app.directory).is_dir() else app.directory
-            raise refused(
-                f"the app's Python can't be started: {error.strerror}", "check it", seen=missing
-            ) from error
+            is_there = Path(app.directory).is_dir()
+            key, missing = ("python", app.python) if is_there else ("directory", app.directory)
+            problem = f"the app's Python can't be started: {error.strerror}"
+            remedy = f"correct {key} in [app]; a relative path begins at the experiment file"
+            raise refused(problem, remedy, seen=missing) from error
         try:
             text = json.dumps({**request, "poolbench": __version__}).encode()
             process.communicate(text, timeout=timeout_s)

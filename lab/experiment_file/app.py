@@ -21,7 +21,7 @@ _MODULE = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_][\w.]*)?")
 _OF_OWN_JOBS: Mapping[str, str] = {
     "result_backend": "the app and its tasks decide which results are stored",
     "payload_bytes": "the app's tasks have the arguments of the workload",
-    "flower": "Flower runs beside Poolbench's own workers only",
+    "flower": "Flower is available for Poolbench's own workers only",
 }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment, line_start
 
-#: Most recordings beside each other, by workers that were given the same path.
+#: Most recordings of workers that were given the same path.
 MAX_FILES = 99
 
 #: Shares of the largest size: a file of the first is reduced to the second. Both together are the

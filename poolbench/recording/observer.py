@@ -1,4 +1,4 @@
-"""What the recorder's process observes of a worker from outside, beside the worker's own lines."""
+"""What the recorder's process observes of a worker from outside, in addition to its own lines."""
 
 from __future__ import annotations
 

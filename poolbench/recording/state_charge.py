@@ -1,6 +1,6 @@
 """What samples of a thread add up to: the time in each state. Pure.
 
-A sample stands for the time since the sample before it. The job that ran at its instant is charged
+A sample represents the time since the previous sample. The job that ran at its instant is charged
 all of that time, and a job that no sample met is charged nothing: for jobs shorter than the
 interval the sums over many are right, and single ones are not. A job with many samples has the
 exact times on a core and runnable that the kernel counted, and samples divide only its sleep.

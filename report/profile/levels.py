@@ -17,7 +17,7 @@ from report.statistics.differences import slope
 _POINTS = 120
 
 #: Share of the samples, the first ones, that a slope leaves out: a worker's memory grows with its
-#: first jobs. The rest has to last this long, seconds: a minute says nothing of an hour.
+#: first jobs. The rest has to last this long, seconds: a minute doesn't predict an hour.
 _WARM_UP = 1 / 3
 _LEAST_S = 600
 
