@@ -27,7 +27,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from poolbench.evidence import is_gil_enabled
 from poolbench.machine import usable_cpus
+from poolbench.recording.events import (
+    FINISHED,
+    POOL,
+    STARTED,
+    Event,
+    Finished,
+    Started,
+    pack,
+    unpack,
+)
 from poolbench.recording.gil_probe import start_gil_probe
 from poolbench.recording.observer import LinuxObserver
 from poolbench.records import STATE_COLUMNS
@@ -150,31 +161,34 @@ def _observe(pid: int, pipe: int, *, sample_hz: float) -> Found:
     observer = LinuxObserver(pid, sample_hz=sample_hz)
     hangup = select.poll()
     hangup.register(pipe, 0)
-    began_s, tail, stored, observed = time.monotonic(), b"", b"", b""
+    began_s, tail, observed = time.monotonic(), b"", b""
+    seen: list[Event | bytes] = []
     while True:
         chunk = b""
         with contextlib.suppress(BlockingIOError):
             chunk = os.read(pipe, 1_048_576)
             if not chunk:
                 break
-        lines, newline, tail = (tail + chunk).rpartition(b"\n")
-        stored += observer.to_store(lines + newline)
-        observed += observer.observe(lines + newline)
+        events, tail = unpack(tail + chunk)
+        seen += events
+        observed += observer.observe(events)
         hangup.poll(observer.interval_s * 1_000)
     duration_s = time.monotonic() - began_s
     observed += observer.end()
-    return _found(stored, observed, observer=observer, duration_s=duration_s)
+    return _found(seen, observed, observer=observer, duration_s=duration_s)
 
 
-def _found(lines: bytes, observed: bytes, *, observer: LinuxObserver, duration_s: float) -> Found:
-    started_ns: dict[str, int] = {}
+def _found(
+    events: Sequence[Event | bytes], observed: bytes, *, observer: LinuxObserver, duration_s: float
+) -> Found:
+    started_ns: dict[int, int] = {}
     wall_ns, jobs = 0, 0
-    for line in map(json.loads, lines.splitlines()):
-        if line["m"] == "started":
-            started_ns[line["nonce"]] = line["t_ns"]
-        else:
+    for event in events:
+        if isinstance(event, Started):
+            started_ns[event.nonce] = event.t_ns
+        elif isinstance(event, Finished):
             jobs += 1
-            wall_ns += line["t_ns"] - started_ns[line["nonce"]]
+            wall_ns += event.t_ns - started_ns[event.nonce]
     states = [one for one in map(json.loads, observed.splitlines()) if one["m"] == "states"]
     return Found(
         jobs=jobs,
@@ -187,14 +201,14 @@ def _found(lines: bytes, observed: bytes, *, observer: LinuxObserver, duration_s
 
 
 def _run_jobs(control: Control, *, seconds: float) -> None:
-    """Run jobs in all slots, and write the lines of the probe to standard output."""
+    """Run jobs in all slots, and report them as the probe does."""
     if control.has_processes:
         children = []
         for _ in range(control.slots):
             child = os.fork()
             if not child:
                 if control.gil_probe:
-                    start_gil_probe(lambda line: bool(os.write(_STDOUT, line)))
+                    start_gil_probe(_report)
                 _run_slot(control, seconds)
                 os._exit(0)
             children.append(child)
@@ -213,19 +227,22 @@ def _run_jobs(control: Control, *, seconds: float) -> None:
 def _run_slot(control: Control, seconds: float) -> None:
     thread_id, pid, job = threading.get_native_id(), os.getpid(), JOBS[control.job]
     pool = "prefork" if control.has_processes else "thread"
-    evidence = f'"pid":{pid},"pool_seen":"celery.concurrency.{pool}:TaskPool"'
-    if not getattr(sys, "_is_gil_enabled", lambda: True)():
-        evidence += ',"gil_enabled":false'
+    _report(POOL, f"celery.concurrency.{pool}:TaskPool", "")
     ends_s = time.monotonic() + seconds
     for number in itertools.count():
         if time.monotonic() > ends_s:
             return
-        nonce = f"{thread_id * 1_000_000 + number:016x}"
-        started = f'"t_ns":{time.time_ns()},{evidence},"thread_id":{thread_id}'
-        os.write(_STDOUT, f'{{"v":1,"m":"started","nonce":"{nonce}",{started}}}\n'.encode())
+        nonce = thread_id * 1_000_000 + number
+        is_seen = False, is_gil_enabled(), None
+        _report(STARTED, nonce, time.time_ns(), pid, thread_id, thread_id, *is_seen)
         job(control.job_s)
-        finished = f'"t_ns":{time.time_ns()},"pid":{pid}'
-        os.write(_STDOUT, f'{{"v":1,"m":"finished","nonce":"{nonce}",{finished}}}\n'.encode())
+        unknown = [None] * (len(Finished._fields) - 3)
+        _report(FINISHED, nonce, time.time_ns(), pid, *unknown)
+
+
+def _report(*event: object) -> bool:
+    """Write an event, as the probe does, to standard output."""
+    return bool(os.write(_STDOUT, pack(*event)))
 
 
 @contextlib.contextmanager
@@ -306,7 +323,7 @@ def _time_work(job: str, *, with_probe: bool) -> float:
     child = os.fork()
     if not child:
         if with_probe:
-            start_gil_probe(lambda _line: True)
+            start_gil_probe(lambda *_: True)
         began_s, cpu_from_s = time.monotonic(), time.process_time()
         if job == "compute":
             for _ in range(10_000):

@@ -7,15 +7,15 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from json.encoder import encode_basestring_ascii as quote
 
 from celery import concurrency
 
-from poolbench.machine import NAME_MAX_CHARS, boot_id, host
+from poolbench.lines import evidence_members
+from poolbench.machine import NAME_MAX_CHARS
 from poolbench.pools import POOLS
 
-#: Available from Python 3.13 on; its result may change when a module is imported.
-_is_gil_enabled: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
+#: Whether this interpreter has a GIL now: it may change when a module is imported.
+is_gil_enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
 
 #: Celery's pool classes by their ``-P`` value, as ``module:name``.
 _CLASSES: Mapping[str, str] = vars(concurrency)["ALIASES"]
@@ -51,28 +51,30 @@ class Evidence:
 
     #: Process id.
     pid: int
+    #: Whether gevent has replaced the sockets.
+    are_sockets_patched: bool
 
     def __init__(self, *, pool_seen: str) -> None:
         self.has_own_thread = pool_seen in OWN_THREAD_POOLS
         self.has_own_process = pool_seen in OWN_PROCESS_POOLS
-        self._slot_ident = threading.get_ident if self.has_own_thread else _greenlet_ident
+        self.slot_ident = threading.get_ident if self.has_own_thread else _greenlet_ident
         self._pool_seen = pool_seen
         self.describe_process()
 
     def describe_process(self) -> None:
         """Read the process's identity; call it again after a fork."""
         self.pid = os.getpid()
-        are_patched = socket.socket.__module__.partition(".")[0] == "gevent"
-        self._constant = (
-            f'"host":{quote(host())},"boot_id":{quote(boot_id())},"pid":{self.pid},'
-            f'"pool_seen":{quote(self._pool_seen)},'
-            f'"sockets_patched":{"true" if are_patched else "false"},"slot":"{self.pid}-'
+        self.are_sockets_patched = socket.socket.__module__.partition(".")[0] == "gevent"
+        self._constant = evidence_members(
+            pid=self.pid,
+            pool_seen=self._pool_seen,
+            are_sockets_patched=self.are_sockets_patched,
         )
 
     def fragment(self) -> str:
         """Return the members for the calling slot."""
-        gil = "true" if _is_gil_enabled is None or _is_gil_enabled() else "false"
-        return f'{self._constant}{self._slot_ident()}","gil_enabled":{gil}'
+        gil = "true" if is_gil_enabled() else "false"
+        return f'{self._constant}{self.slot_ident()}","gil_enabled":{gil}'
 
 
 def _greenlet_ident() -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 from poolbench.jobs import JobHeader
 from poolbench.keys import NAME
+from poolbench.machine import boot_id, host
 from poolbench.records import ERROR_MAX_CHARS, LINE_MAX_BYTES, Moment, Outcome, line_start
 
 #: Longest name or id in a line; longer ones are cut, so that two of them and an error always fit
@@ -100,6 +101,15 @@ def received_line(
 def started_line(identity: str, *, t_ns: int, evidence: str) -> bytes:
     """Return the line of a slot about to call the job's function; ``evidence`` is a fragment."""
     return f'{_STARTED}{identity},"t_ns":{t_ns},{evidence}}}\n'.encode()
+
+
+def evidence_members(*, pid: int, pool_seen: str, are_sockets_patched: bool) -> str:
+    """Return the evidence of a process in *started* lines, up to the id of the slot in it."""
+    return (
+        f'"host":{quote(host())},"boot_id":{quote(boot_id())},"pid":{pid},'
+        f'"pool_seen":{quote(pool_seen)},'
+        f'"sockets_patched":{"true" if are_sockets_patched else "false"},"slot":"{pid}-'
+    )
 
 
 def finished_line(

@@ -41,12 +41,7 @@ from poolbench.recording.settings import RECORD
 from poolbench.records import Outcome
 from poolbench.settings import Settings, load_settings
 from poolbench.userapp import APP
-from poolbench.work import CPU_FROM_NS, WORK_NS
-
-#: Key in Celery's request, set for each message received: the members of the execution's
-#: lines, with its nonce. A retry copies it into a header, so its value is valid only in the slot,
-#: after the consumer has replaced it.
-EXECUTION = "poolbench_execution"
+from poolbench.work import CPU_FROM_NS, EXECUTION, WORK_NS
 
 #: Attribute of a job's request, if the pool sets it: how long the job blocked its loop, ns.
 BLOCKED_NS = "loop_blocked_ns"
@@ -257,8 +252,8 @@ class Probe:
         """Write a failure verdict; called in the slot, in the consumer's process, or both."""
         request = sender.request
         execution = request.get(EXECUTION) if request.id == task_id else None
-        if execution is None and (known := self._requests.get(task_id)) is not None:
-            execution = known.request_dict.get(EXECUTION)
+        if execution is None:
+            execution = self._received_execution(task_id)
         outcome, error = _outcome_of(exception), _describe(exception)
         self._write_verdict(execution, outcome=outcome, error=error, cause=exception)
 
@@ -283,11 +278,8 @@ class Probe:
         self, *, sender: Any, request: Any, terminated: bool, expired: bool, **_: object
     ) -> None:
         """Write that a job was revoked before it was received, while it waited, or while it ran."""
-        execution = request.get(EXECUTION)
-        known = self._requests.get(request.id)
-        # Not received by this probe: a retry copied the value from another execution. Comparing
-        # the values can't detect this, since that execution may still be in `_requests`.
-        if known is None or known.request_dict.get(EXECUTION) is not execution:
+        execution = self._execution_of(request)
+        if execution is None:
             execution = self._new_execution(vars(request), kind=sender.name, job_id=request.id)
         self._write_verdict(
             execution,
@@ -312,7 +304,20 @@ class Probe:
         self._nonces.seed()
         self._evidence.describe_process()
 
-    def _new_execution(self, fields: Mapping[str, Any], *, kind: str, job_id: str) -> str | None:
+    def _execution_of(self, request: Any) -> Any:
+        """Return the execution of a request; None if this probe has not received it."""
+        execution = request.get(EXECUTION)
+        # A retry copies the value from another execution. Comparing the values can't detect this,
+        # since that execution may still be in `_requests`.
+        received = self._received_execution(request.id)
+        return execution if received is execution else None
+
+    def _received_execution(self, job_id: str) -> Any:
+        """Return the execution of a job that this process has received and still keeps."""
+        known = self._requests.get(job_id)
+        return None if known is None else known.request_dict.get(EXECUTION)
+
+    def _new_execution(self, fields: Mapping[str, Any], *, kind: str, job_id: str) -> Any:
         """Return a new execution's members, or None if the job is not to be recorded."""
         job = lines.job_members(fields[HEADER]) if HEADER in fields else None
         if job is None:
@@ -334,7 +339,7 @@ class Probe:
 
     def _write_verdict(
         self,
-        execution: str | None,
+        execution: Any,
         *,
         outcome: Outcome,
         error: str,

@@ -175,10 +175,10 @@ RECORDED_COLUMNS: Mapping[str, Column] = {
     "priority": (int, "priority of the message; null without one"),
     # started
     "thread_id": (int, "native id of the thread that ran it"),
-    "rss_before_bytes": (int, "resident memory of its process before; null if shared by slots"),
+    "rss_before_bytes": (int, "resident memory of its process before; null if shared or not read"),
     # finished
-    "rss_after_bytes": (int, "resident memory of its process after; null if shared by slots"),
-    "child_cpu_ns": (int, "CPU time of ended child processes, ns; null if shared by slots"),
+    "rss_after_bytes": (int, "resident memory of its process after; null if shared or not read"),
+    "child_cpu_ns": (int, "CPU time of ended child processes, ns; null if shared or not read"),
     "running_ns": (int, "time its greenlet or coroutine ran, ns; null if slots have threads"),
     **STATE_COLUMNS,
 }

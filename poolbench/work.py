@@ -11,6 +11,11 @@ from poolbench.errors import PlannedError
 #: Attribute of a job's request: the thread's CPU time when the execution began, ns.
 CPU_FROM_NS = "poolbench_cpu_from_ns"
 
+#: Key in Celery's request, set for each message received: what the probe knows its execution by. A
+#: retry copies it into a header, so its value is valid only in the slot, after the consumer has
+#: replaced it.
+EXECUTION = "poolbench_execution"
+
 #: Attribute of a job's request with the duration, until the job has finished.
 WORK_NS = "poolbench_work_ns"
 

@@ -2,8 +2,8 @@
 
 In a process with one busy thread nothing shows that from outside. The helper asks for the GIL at
 random times: a job that holds it lets go after the interpreter's switch interval (5 ms), while a
-job that computes without it lets the helper run at once. Its lines are for the observer and are not
-stored.
+job that computes without it lets the helper run at once. What it measures is for the observer and
+is not stored.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from poolbench.records import line_start
-
-#: How the lines of a helper begin.
-GIL_LINE = line_start("gil").encode()
+from poolbench.recording.events import GIL_MEASURED
 
 #: Mean interval between two measurements, seconds; each costs the job up to two switches.
 PROBE_S = 0.02
@@ -31,24 +28,22 @@ _WATCH_S = 0.00002
 #: A thread that was on a core for this share of an interval was so at its end.
 _BUSY_SHARE = 0.9
 
-_VERDICTS = {True: b"true", False: b"false"}
 
-
-def start_gil_probe(write: Callable[[bytes], bool]) -> None:
+def start_gil_probe(report: Callable[..., bool]) -> None:
     """Start the helper for the main thread of this process.
 
-    ``write`` takes its lines, and returns whether it shall continue.
+    ``report`` takes its events, and returns whether it shall continue.
     """
-    threading.Thread(target=_measure, args=(write,), name="gil-probe", daemon=True).start()
+    threading.Thread(target=_measure, args=(report,), name="gil-probe", daemon=True).start()
 
 
-def _measure(write: Callable[[bytes], bool]) -> None:
+def _measure(report: Callable[..., bool]) -> None:
     main = threading.main_thread().ident
     if main is None:
         return
     clock = time.pthread_getcpuclockid(main)
     varied = random.Random()
-    before = f'"pid":{os.getpid()},"thread_id":{threading.get_native_id()}'.encode()
+    pid, thread_id = os.getpid(), threading.get_native_id()
     continues = True
     while continues:
         began_s, cpu_from_s = time.monotonic(), time.clock_gettime(clock)
@@ -67,5 +62,4 @@ def _measure(write: Callable[[bytes], bool]) -> None:
                 pass
             is_on_core = time.clock_gettime(clock) - cpu_s > _WATCH_S / 2
         if is_on_core:
-            members = b'%s,"t_ns":%d,"held":%s' % (before, time.time_ns(), _VERDICTS[is_held])
-            continues = write(GIL_LINE + members + b"}\n")
+            continues = report(GIL_MEASURED, time.time_ns(), pid, thread_id, is_held)

@@ -7,11 +7,12 @@ import random
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from poolbench.recording.events import Event
 from poolbench.recording.gil_address import GilAddress, GilNotFoundError, find_gil
-from poolbench.recording.gil_probe import GIL_LINE
 from poolbench.recording.levels import Levels
 from poolbench.recording.settings import RecordingSettings
 from poolbench.recording.slot_states import SlotStates
@@ -34,7 +35,7 @@ PTRACE_SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 
 
 class Observer:
-    """Sees each line as it arrives and adds lines of its own. This one observes nothing."""
+    """Sees each event as it arrives and adds lines of its own. This one observes nothing."""
 
     #: Interval until the next call of `observe`, seconds; it may change with every call.
     interval_s = 0.1
@@ -47,18 +48,10 @@ class Observer:
         reason = f"states of threads are read on Linux only, not on {sys.platform}"
         return {"sample_hz": 0, "gil": "unknown", "gil_reason": reason}
 
-    def to_store(self, lines: bytes) -> bytes:
-        """Return the lines without those of `gil_probe`, which are for the observer alone."""
-        if GIL_LINE not in lines:
-            return lines
-        return b"".join(
-            line for line in lines.splitlines(keepends=True) if not line.startswith(GIL_LINE)
-        )
+    def observe(self, events: Sequence[Event | bytes]) -> bytes:  # noqa: ARG002 -- see above
+        """Return lines to append after those of ``events``, which have arrived since the last call.
 
-    def observe(self, lines: bytes) -> bytes:  # noqa: ARG002 -- what a real one sees
-        """Return lines to append after ``lines``, the complete ones since the last call.
-
-        It is called every `interval_s`, also without lines. Both are whole lines with their ends.
+        It is called every `interval_s`, also without events.
         """
         return b""
 
@@ -91,10 +84,10 @@ class LinuxObserver(Observer):
         """Return the members of the `recording` line that describe the sampling."""
         return self._opening
 
-    def observe(self, lines: bytes) -> bytes:
+    def observe(self, events: Sequence[Event | bytes]) -> bytes:
         """Sample the slots, and measure the levels if a second has passed."""
         began_s = time.thread_time()
-        found = self._sample(lines) if self._opening["sample_hz"] else []
+        found = self._sample(events) if self._opening["sample_hz"] else []
         sample_s = time.thread_time() - began_s
         interval_s = max(self._shortest_interval_s, sample_s / MAX_CPU_SHARE)
         self.interval_s = interval_s * self._jitter.uniform(1 - _JITTER, 1 + _JITTER)
@@ -113,9 +106,9 @@ class LinuxObserver(Observer):
         """Return the last lines, of executions that still run."""
         return b"".join(self._slots.finish())
 
-    def _sample(self, lines: bytes) -> list[bytes]:
-        for line in lines.splitlines(keepends=True):
-            self._slots.note(line)
+    def _sample(self, events: Sequence[Event | bytes]) -> list[bytes]:
+        for event in events:
+            self._slots.note(event)
         return self._slots.sample()
 
     def _find_gil(self) -> dict[str, str]:

@@ -24,10 +24,12 @@ from poolbench import __version__
 from poolbench.errors import ExitCode
 from poolbench.machine import boot_id, host, package_version, usable_cpus
 from poolbench.pipe import PIPE_BYTES, ignore_signals, log
+from poolbench.recording.events import Event, unpack
+from poolbench.recording.execution_lines import ExecutionLines
 from poolbench.recording.file import RecordingFile
 from poolbench.recording.observer import Observer, observer_of
 from poolbench.recording.settings import RecordingSettings
-from poolbench.records import LINE_MAX_BYTES, Moment, encode_line, line_start
+from poolbench.records import Moment, encode_line
 
 #: Interval at which the file's presence is checked, seconds.
 CHECK_S = 1.0
@@ -49,6 +51,7 @@ class FileRecorder:
         self._file = file
         self._observer = observer
         self._tail = b""
+        self._lines = ExecutionLines(contender=settings.contender)
         self._counts = dict.fromkeys(_COUNTED, 0)
 
     def run(self) -> ExitCode:
@@ -57,7 +60,7 @@ class FileRecorder:
         try:
             self._file.append(self._opening_line())
             reason = self._record()
-            self._file.append(self._observed(self._observer.end, b""))
+            self._file.append(self._observed(self._observer.end))
         except OSError as error:
             code, reason = ExitCode.STORAGE, _reason_of(error)
             log(f"the recording {self._settings.path} ends, the jobs continue: {error.strerror}")
@@ -74,9 +77,9 @@ class FileRecorder:
         hangup.register(self._pipe, 0)
         started_s = checked_s = time.monotonic()
         while True:
-            lines, has_ended = self._read()
-            self._append(self._observed(partial(self._observer.to_store, lines), lines))
-            self._file.append(self._observed(partial(self._observer.observe, lines), b""))
+            events, has_ended = self._read()
+            self._store(events)
+            self._file.append(self._observed(partial(self._observer.observe, events)))
             now_s = time.monotonic()
             if has_ended:
                 return "worker"
@@ -89,33 +92,38 @@ class FileRecorder:
             # a pause, so that one write appends many lines; the end of the last writer ends it
             hangup.poll(self._observer.interval_s * 1_000)
 
-    def _read(self) -> tuple[bytes, bool]:
-        """Return the complete lines in the pipe, and whether all writers have closed it."""
+    def _read(self) -> tuple[list[Event | bytes], bool]:
+        """Return the complete messages in the pipe, and whether all writers have closed it."""
         try:
             chunk = os.read(self._pipe, PIPE_BYTES)
         except BlockingIOError:
-            return b"", False
+            return [], False
         if not chunk:
-            return b"", True
-        lines, newline, tail = (self._tail + chunk).rpartition(b"\n")
-        # a longer line is none of the probe's
-        self._tail = tail if len(tail) <= LINE_MAX_BYTES else b""
-        return lines + newline, False
+            return [], True
+        events, self._tail = unpack(self._tail + chunk)
+        return events, False
 
-    def _observed(self, ask: Callable[[], bytes], default: bytes) -> bytes:
+    def _store(self, events: list[Event | bytes]) -> None:
+        """Append the lines of events."""
+        lines: list[bytes] = []
+        for event in events:
+            if isinstance(event, bytes):
+                lines.append(event)
+            elif (found := self._lines.of(event)) is not None:
+                moment, line = found
+                lines.append(line)
+                self._counts[moment] += 1
+        if lines:
+            self._file.append(b"".join(lines))
+
+    def _observed(self, ask: Callable[[], bytes]) -> bytes:
         """Return the observer's lines; a fault of it ends the sampling, never the recording."""
         try:
             return ask()
         except Exception as error:  # noqa: BLE001 -- the worker's own lines matter more
             log(f"sampling ends, the recording continues: {error!r}")
             self._observer = Observer()
-            return default
-
-    def _append(self, lines: bytes) -> None:
-        if lines:
-            self._file.append(lines)
-            for moment in _COUNTED:
-                self._counts[moment] += lines.count(line_start(moment).encode())
+            return b""
 
     def _opening_line(self) -> bytes:
         return encode_line(

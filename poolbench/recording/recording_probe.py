@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import logging
+import marshal
 import os
-import resource
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from hashlib import blake2b
-from json.encoder import encode_basestring_ascii as quote
 from pathlib import Path
 from typing import Any
 
 from celery import signals
 
-from poolbench import lines, publisher
+from poolbench import publisher
 from poolbench.errors import ExitCode
+from poolbench.evidence import class_path, is_gil_enabled
 from poolbench.heartbeat import alive_line
 from poolbench.pipe import Pipe, start_pipe
 from poolbench.probe import (
     BLOCKED_NS,
-    EXECUTION,
     HANDOVER,
     TERMINATED,
     Probe,
@@ -38,22 +36,28 @@ from poolbench.recording.description import (
     worker_line,
     worker_members,
 )
+from poolbench.recording.events import (
+    FINISHED,
+    FORMAT,
+    MESSAGE,
+    MESSAGE_MAX_BYTES,
+    POOL,
+    QUEUE,
+    RECEIVED,
+    STARTED,
+    VERDICT,
+    pack,
+)
 from poolbench.recording.file import open_recording
 from poolbench.recording.gil_probe import start_gil_probe
+from poolbench.recording.process_use import ProcessUse
 from poolbench.recording.running_time import RunningTime
 from poolbench.recording.settings import GIL_PROBE, load_recording_settings
 from poolbench.records import Outcome
-from poolbench.work import CPU_FROM_NS, WORK_NS
-
-#: The run in every line of a recording.
-RUN = "recording"
+from poolbench.work import CPU_FROM_NS, EXECUTION, WORK_NS
 
 #: How long a job waits at most for a recorder that doesn't read, once, seconds.
 FULL_PIPE_WAIT_S = 0.2
-
-_PAGE_BYTES = resource.getpagesize()
-
-_INT64_MAX = 2**63 - 1
 
 _log = logging.getLogger("poolbench.probe")
 
@@ -61,27 +65,19 @@ _log = logging.getLogger("poolbench.probe")
 class RecordingProbe(Probe):
     """The handlers of Celery's signals in a recorded worker.
 
-    Ids become keyed hashes, and errors the name of their class. The key exists in the memory of the
-    worker's processes alone, so the hashes of two sessions have nothing in common.
+    They report events to the recorder, which makes lines of them. An execution is known by its
+    nonce, and errors by the names of their classes.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._keyed = blake2b(key=os.urandom(32), digest_size=8)
-        self._statm_fd: int | None = None
-        #: Resident memory as JSON, and CPU time of ended child processes, ns, when the last job
-        #: ended; None before a first job, and where slots share a process. A job begins with the
-        #: figures of the one before, since reading memory is the dearest part of a recording.
-        self._last_use: tuple[str, int] | None = None
-        #: The last id that was hashed, and its hash: a job is often its own root.
-        self._hashed: tuple[object, str] = (None, "")
+        self._use = ProcessUse()
         self._worker_pid = 0
+        self._worker_name = ""
         self._broken_pipe: Pipe | None = None
         self._running_time = RunningTime()
-        #: Names of the worker's queues as JSON, by exchange and routing key.
-        self._queues: dict[tuple[object, object], str] = {}
-        #: The only queue as JSON, or ``null``.
-        self._other_queue = "null"
+        #: What was reported of the worker's queues.
+        self._queues: tuple[dict[tuple[object, object], str], str | None] = {}, None
         self._options: dict[str, Any] = {}
         self._described: dict[str, Any] = {}
 
@@ -94,12 +90,14 @@ class RecordingProbe(Probe):
         """Return the pipe of a recorder with a local file, by the settings of recordings alone."""
         self._worker_pid = os.getpid()
         self._options = command_line_options()
+        self._worker_name = worker.hostname
         self._contender = name_from(worker.hostname)
-        self._members = lines.foreign_members(run=RUN, contender=self._contender)
         settings = load_recording_settings()
         fd, path = open_recording(Path(settings.path).absolute())
         try:
-            settings = replace(settings, path=str(path), worker_pid=os.getpid())
+            settings = replace(
+                settings, path=str(path), worker_pid=os.getpid(), contender=self._contender
+            )
             pipe = start_pipe(settings, module="poolbench.recording.recorder", stdout=fd)
         finally:
             # the recorder has its own, which keeps the lock
@@ -124,6 +122,12 @@ class RecordingProbe(Probe):
             os.environ[HANDOVER] = ""
 
     @guarded
+    def on_pool(self, consumer: Any) -> None:
+        """Report the pool's class before it starts."""
+        super().on_pool(consumer)
+        self._report(POOL, class_path(consumer.pool), self._worker_name)
+
+    @guarded
     def on_process_init(self, **_: object) -> None:
         """Join the worker's pipe in a spawned slot, and measure the GIL in it if that is asked for.
 
@@ -133,13 +137,13 @@ class RecordingProbe(Probe):
         if self._pipe is not None:
             self._adapt(self._pipe)
             if os.environ.get(GIL_PROBE) == "1":
-                start_gil_probe(self._write_gil_line)
+                start_gil_probe(self._report)
 
-    def _write_gil_line(self, line: bytes) -> bool:
-        """Write a line of the GIL's helper; return whether the recording continues."""
+    def _report(self, *event: object) -> bool:
+        """Write an event; return whether the recording continues."""
         pipe = self._pipe
         if pipe is not None:
-            pipe.write(line)
+            pipe.write(pack(*event))
         return pipe is not None
 
     @guarded
@@ -148,9 +152,9 @@ class RecordingProbe(Probe):
         if self._broken_pipe is not None:
             self._judge_end(self._broken_pipe)
         if self._pipe is not None:
-            self._name_queues(consumer.task_consumer.queues)
+            self._report_queues(consumer.task_consumer.queues)
             missed = self._pipe.dropped_lines
-            self._pipe.write(alive_line(consumer, contender=self._contender, missed_lines=missed))
+            self._report(alive_line(consumer, contender=self._contender, missed_lines=missed))
 
     def _judge_end(self, pipe: Pipe) -> None:
         """Log that the recorder was killed, once it has ended; it logs its other ends itself."""
@@ -169,79 +173,68 @@ class RecordingProbe(Probe):
         described = worker_members(sender, contender=self._contender, options=self._options)
         if described == self._described:
             return
-        self._pipe.write(worker_line(described))
+        self._report(worker_line(described))
         if not self._described:
             for line in task_lines(sender.app):
-                self._pipe.write(line)
+                self._report(line)
         self._described = described
 
-    def _name_queues(self, queues: Any) -> None:
-        """Prepare the names of the queues that messages come from; a worker's queues may change."""
-        named: dict[tuple[object, object], str] = {}
+    def _report_queues(self, queues: Any) -> None:
+        """Report where messages come from; a worker's queues may change."""
+        by_route: dict[tuple[object, object], str] = {}
         for queue in queues:
-            name = quote(queue.name[:100])
             # Celery sends to a queue of a direct exchange by the default exchange
-            named["", queue.name] = name
-            named.setdefault((queue.exchange.name, queue.routing_key), name)
-        self._queues = named
-        names = set(named.values())
-        self._other_queue = names.pop() if len(names) == 1 else "null"
+            by_route["", queue.name] = queue.name
+            by_route.setdefault((queue.exchange.name, queue.routing_key), queue.name)
+        names = set(by_route.values())
+        found = by_route, names.pop() if len(names) == 1 else None
+        if found != self._queues:
+            self._queues = found
+            # one at a time, since a worker may have hundreds
+            for route, name in by_route.items():
+                self._report(QUEUE, route, name)
+            self._report(QUEUE, None, found[1])
 
     def on_received(self, *, request: Any, **_: object) -> None:
-        """Assign a nonce to this execution and write when it was received, and what it is."""
+        """Assign a nonce to this execution and report when it was received, and what it is."""
         t_ns = time.time_ns()
         pipe = self._pipe
         if pipe is None:
             return
         try:
-            fields = request.request_dict
-            job_id = request.id
-            execution = self._new_execution(fields, kind=request.type, job_id=job_id)
-            fields[EXECUTION] = execution
-            self._requests[job_id] = request
-            root_id, parent_id = fields.get("root_id"), fields.get("parent_id")
-            eta, body, delivery = request.eta, request.body, request.delivery_info
-            queue = self._queues.get(
-                (delivery.get("exchange"), delivery.get("routing_key")), self._other_queue
-            )
-            size = len(body) if isinstance(body, (bytes, str)) else "null"
-            pipe.write(
-                lines.received_line(
-                    f'{execution},"queue":{queue},'
-                    f'"published_ns":{_count(fields.get(PUBLISHED_NS))},'
-                    f'"parent_id":{self._quoted_digest(parent_id)},'
-                    f'"root_id":{self._quoted_digest(root_id)},'
-                    f'"size_bytes":{size},"priority":{_count(delivery.get("priority"))}',
-                    t_ns=t_ns,
-                    worker=request.hostname,
-                    eta_ns=None if eta is None else round(eta.timestamp() * 1e9),
-                )
-            )
+            fields, delivery = request.request_dict, request.delivery_info
+            fields[EXECUTION] = nonce = self._nonces.getrandbits(64)
+            eta, body = request.eta, request.body
+            event = (
+                RECEIVED, nonce, t_ns, request.type, request.id,
+                fields.get("retries"), fields.get("parent_id"), fields.get("root_id"),
+                fields.get(PUBLISHED_NS), None if eta is None else eta.timestamp(),
+                len(body) if isinstance(body, (bytes, str)) else None,
+                delivery["priority"], delivery["exchange"], delivery["routing_key"],
+            )  # fmt: skip
+            message = marshal.dumps(event, FORMAT)
+            pipe.write(message if len(message) <= MESSAGE_MAX_BYTES else pack(*event))
         except Exception as error:  # noqa: BLE001 -- see log_once
             log_once(self.on_received, error)
 
     def on_started(self, *, sender: Any, **_: object) -> None:
-        """Write a *started* line, with the evidence of the slot, its thread and its memory."""
+        """Report that a job starts, with the evidence of the slot, its thread and its memory."""
         pipe = self._pipe
         if pipe is None:
             return
         try:
             request = sender.request
-            execution = request.get(EXECUTION)
-            if execution is None:
+            nonce = request.get(EXECUTION)
+            if nonce is None:
                 return
             evidence = self._evidence
-            rss = "null"
-            if evidence.has_own_process:
-                if self._last_use is None:
-                    self._last_use = self._rss_bytes(), _child_cpu_ns()
-                rss = self._last_use[0]
-            t_ns = time.time_ns()
-            members = (
-                f'{evidence.fragment()},"thread_id":{threading.get_native_id()},'
-                f'"rss_before_bytes":{rss}'
-            )
-            pipe.write(lines.started_line(execution, t_ns=t_ns, evidence=members))
+            rss_bytes = self._use.begin(time.time_ns()) if evidence.has_own_process else None
+            event = (
+                STARTED, nonce, time.time_ns(), evidence.pid, evidence.slot_ident(),
+                threading.get_native_id(), evidence.are_sockets_patched, is_gil_enabled(),
+                rss_bytes,
+            )  # fmt: skip
+            pipe.write(marshal.dumps(event, FORMAT))
             if evidence.has_own_thread:
                 request.poolbench_cpu_from_ns = time.thread_time_ns()
             elif "greenlet" in sys.modules:
@@ -250,99 +243,61 @@ class RecordingProbe(Probe):
             log_once(self.on_started, error)
 
     def on_finished(self, *, sender: Any, state: str | None = None, **_: object) -> None:
-        """Write a *finished* line, with what the job took."""
+        """Report that a job has finished, with what it took."""
         pipe = self._pipe
         if pipe is None:
             return
         try:
             request = sender.request
-            execution = request.get(EXECUTION)
-            if execution is None:
+            nonce = request.get(EXECUTION)
+            if nonce is None:
                 return
             t_ns = time.time_ns()
-            cpu_from_ns = request.get(CPU_FROM_NS)
-            cpu_ns = None if cpu_from_ns is None else time.thread_time_ns() - cpu_from_ns
-            before = self._last_use
-            blocked_ns = request.get(BLOCKED_NS)
-            rss, child_cpu, running_ns = "null", "null", "null"
-            if cpu_from_ns is None and (turns := self._running_time.end()) is not None:
-                running_ns = str(turns[0])
+            evidence = self._evidence
+            cpu_ns = running_ns = rss_bytes = child_cpu_ns = None
+            cpu_from_ns, blocked_ns = request.get(CPU_FROM_NS), request.get(BLOCKED_NS)
+            if cpu_from_ns is not None:
+                cpu_ns = time.thread_time_ns() - cpu_from_ns
+            elif (turns := self._running_time.end()) is not None:
+                running_ns = turns[0]
                 blocked_ns = turns[1] if blocked_ns is None else blocked_ns
-            if before is not None:
-                rss, child_cpu_ns = self._last_use = self._rss_bytes(), _child_cpu_ns()
-                child_cpu = str(child_cpu_ns - before[1])
-            pipe.write(
-                lines.finished_line(
-                    f'{execution},"rss_after_bytes":{rss},"child_cpu_ns":{child_cpu},'
-                    f'"running_ns":{running_ns}',
-                    t_ns=t_ns,
-                    pid=self._evidence.pid,
-                    state=state,
-                    cpu_ns=cpu_ns,
-                    work_ns=request.get(WORK_NS),
-                    blocked_ns=blocked_ns,
-                )
-            )
+            if evidence.has_own_process:
+                rss_bytes, child_cpu_ns = self._use.end(t_ns)
+            event = (
+                FINISHED, nonce, t_ns, evidence.pid, state, cpu_ns, request.get(WORK_NS),
+                blocked_ns, running_ns, rss_bytes, child_cpu_ns,
+            )  # fmt: skip
+            pipe.write(marshal.dumps(event, FORMAT))
         except Exception as error:  # noqa: BLE001 -- see log_once
             log_once(self.on_finished, error)
 
     def _on_fork(self) -> None:
-        """After a fork: also open the child's own memory figures anew."""
+        """After a fork: also read the child's own memory."""
         super()._on_fork()
-        self._last_use = None
-        fd, self._statm_fd = self._statm_fd, None
-        if fd is not None:
-            os.close(fd)
+        self._use.close()
+        self._use = ProcessUse()
 
-    def _new_execution(self, fields: Mapping[str, Any], *, kind: str, job_id: str) -> str:
-        """Return a new execution's members; every job is recorded, as one of no run of ours."""
-        return lines.identity(
-            self._members,
-            kind=kind,
-            task_id=self._digest(job_id),
-            attempt=fields.get("retries"),
-            nonce=self._nonces.getrandbits(64),
-        )
+    def _execution_of(self, request: Any) -> Any:
+        """Return the nonce of a request; messages are published without one."""
+        return request.get(EXECUTION)
 
-    def _digest(self, job_id: object) -> str:
-        """Return the keyed hash of an id."""
-        last_id, digest = self._hashed
-        if job_id != last_id:
-            keyed = self._keyed.copy()
-            keyed.update(str(job_id).encode(errors="replace"))
-            digest = keyed.hexdigest()
-            self._hashed = job_id, digest
-        return digest
+    def _received_execution(self, job_id: str) -> Any:
+        """Return the job's id: the recorder remembers its nonce."""
+        return job_id
 
-    def _quoted_digest(self, job_id: object) -> str:
-        return f'"{self._digest(job_id)}"' if job_id else "null"
-
-    def _rss_bytes(self) -> str:
-        """Return this process's resident memory as JSON; ``null`` where it can't be read."""
-        try:
-            if self._statm_fd is None:
-                self._statm_fd = os.open("/proc/self/statm", os.O_RDONLY)
-            return str(int(os.pread(self._statm_fd, 128, 0).split()[1]) * _PAGE_BYTES)
-        except (OSError, ValueError, IndexError):
-            return "null"
+    def _new_execution(self, fields: Mapping[str, Any], *, kind: str, job_id: str) -> Any:
+        """Report a message that was not received; return its nonce."""
+        nonce = self._nonces.getrandbits(64)
+        self._report(MESSAGE, nonce, kind, job_id, fields.get("retries"))
+        return nonce
 
     def _write_verdict(
-        self, execution: str | None, *, outcome: Outcome, error: str, cause: object = None
+        self, execution: Any, *, outcome: Outcome, error: str, cause: object = None
     ) -> None:
-        """Write a verdict with the error's class, and never its text."""
+        """Report a verdict with the error's class, and never its text."""
         # a retry wraps the error that it is for
         cause = getattr(cause, "exc", None) or cause
         name = type(cause).__name__ if isinstance(cause, BaseException) else ""
         text = name or (TERMINATED if error == TERMINATED else "")
-        super()._write_verdict(execution, outcome=outcome, error=text)
-
-
-def _child_cpu_ns() -> int:
-    """Return the CPU time of this process's ended children, ns."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return round((used.ru_utime + used.ru_stime) * 1e9)
-
-
-def _count(value: object) -> str:
-    """Return a whole number as JSON; ``null`` for anything else."""
-    return str(value) if type(value) is int and 0 <= value <= _INT64_MAX else "null"
+        if execution is not None:
+            self._report(VERDICT, execution, time.time_ns(), outcome.value, text)

@@ -9,13 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 #: Shortest stretch without a switch that blocks the loop, ns; as in our asyncio pool.
 BLOCKING_NS = 50_000_000
-
-#: Attribute of a greenlet that runs a job: its `_Turns`.
-_TURNS = "poolbench_turns"
 
 
 class _Turns:
@@ -40,52 +38,63 @@ class RunningTime:
 
     def __init__(self) -> None:
         self._thread_id: int | None = None
-        self._getcurrent: Callable[[], Any]
-        self._earlier: Callable[[str, Any], None] | None = None
-        self._has_ended = False
+        self._getcurrent: Callable[[], object]
+        #: Those of greenlets that run a job, by the identity of the greenlet.
+        self._turns: dict[int, _Turns] = {}
+        #: Those of the greenlet that has its turn.
+        self._current: _Turns | None = None
+        #: Called at each switch in addition: the function that was set before, if any.
+        self._then: Callable[[str, Any], object] | None = None
 
     def begin(self) -> None:
         """Begin to measure the calling greenlet."""
         # gevent replaces the other identity of threads by that of greenlets
         if threading.get_native_id() != self._thread_id:
             self._trace_this_thread()
-        setattr(self._getcurrent(), _TURNS, _Turns(time.perf_counter_ns()))
+        turns = self._current = _Turns(time.perf_counter_ns())
+        self._turns[id(self._getcurrent())] = turns
 
     def end(self) -> tuple[int, int] | None:
         """Return how long the calling greenlet ran, and how long it blocked its loop, ns.
 
         None if it didn't `begin`. A stretch from `BLOCKING_NS` on without a switch blocks.
         """
-        greenlet = self._getcurrent() if self._thread_id is not None else None
-        turns = getattr(greenlet, _TURNS, None)
+        if self._thread_id is None:
+            return None
+        turns = self._turns.pop(id(self._getcurrent()), None)
         if turns is None:
             return None
-        delattr(greenlet, _TURNS)
+        self._current = None
         turns.end_turn(time.perf_counter_ns())
         return turns.running_ns, turns.blocked_ns
 
     def stop(self) -> None:
         """End the measuring with the next switch, in the thread that is measured."""
-        self._has_ended = True
+        self._then = partial(self._stop, self._then)
 
     def _trace_this_thread(self) -> None:
         # only where a pool has imported it: Poolbench doesn't require it
         from greenlet import getcurrent, settrace  # noqa: PLC0415 -- as above
 
         self._getcurrent = getcurrent
-        self._earlier = settrace(self._on_switch)
+        self._then = settrace(self._on_switch)
         self._thread_id = threading.get_native_id()
 
     def _on_switch(self, event: str, greenlets: Any) -> None:
-        if self._has_ended:
-            from greenlet import settrace  # noqa: PLC0415 -- as in `_trace_this_thread`
-
-            settrace(self._earlier)
         now_ns = time.perf_counter_ns()
-        origin, target = greenlets
-        if (turns := getattr(origin, _TURNS, None)) is not None:
+        turns = self._current
+        if turns is not None:
             turns.end_turn(now_ns)
-        if (turns := getattr(target, _TURNS, None)) is not None:
+        turns = self._current = self._turns.get(id(greenlets[1]))
+        if turns is not None:
             turns.began_ns = now_ns
-        if self._earlier is not None:
-            self._earlier(event, greenlets)
+        if self._then is not None:
+            self._then(event, greenlets)
+
+    @staticmethod
+    def _stop(then: Callable[[str, Any], object] | None, event: str, greenlets: Any) -> None:
+        from greenlet import settrace  # noqa: PLC0415 -- as in `_trace_this_thread`
+
+        settrace(then)
+        if then is not None:
+            then(event, greenlets)

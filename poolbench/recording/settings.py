@@ -48,8 +48,9 @@ class RecordingSettings:
     gil_probe: bool = False
     #: The pipe's private folder, removed after the recording; empty if none.
     folder: str = ""
-    #: Process id of the worker.
+    #: Process id of the worker, and its name before the host, as that of a contender.
     worker_pid: int = 0
+    contender: str = ""
 
     def encode(self) -> bytes:
         """Return the settings as the pipe's first line."""

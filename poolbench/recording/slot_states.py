@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from poolbench.recording.gil_probe import GIL_LINE
+from poolbench.recording.events import Event, Finished, GilMeasured, Pool, Started
 from poolbench.recording.state_charge import Charge, Sample, Shares, core_shares
 from poolbench.recording.thread_states import GilWords, ThreadGoneError, ThreadReader
-from poolbench.records import Moment, encode_line, line_start
+from poolbench.records import Moment, encode_line
 
 #: Pools whose slots have a thread each; as in `poolbench.evidence`, which imports Celery.
 THREAD_POOLS = frozenset(
@@ -35,11 +34,6 @@ _BUSY_NS = 5_000_000
 #: Interval between two searches for other busy threads of a process, ns.
 _SEARCH_NS = 1_000_000_000
 
-_STARTED, _FINISHED = (line_start(moment).encode() for moment in (Moment.STARTED, Moment.FINISHED))
-
-#: The members that matter here; text in a line has its quotes escaped.
-_MEMBER = re.compile(rb'"(nonce|t_ns|pid|thread_id|pool_seen|gil_enabled|held)":"?([^",}]*)')
-
 #: Age at which a measurement of the GIL no longer counts, ns: three intervals.
 _PROBE_AGE_NS = 60_000_000
 
@@ -49,7 +43,7 @@ _QUEUED_NS = 1_000_000
 
 @dataclass(slots=True)
 class _Job:
-    nonce: str
+    nonce: int
     started_ns: int
     ended_ns: int | None = None
     charge: Charge = field(default_factory=Charge)
@@ -115,12 +109,12 @@ class SlotProcess:
         self._probes: deque[tuple[int, bool]] = deque(maxlen=8)
         self._new_probes: list[tuple[int, bool]] = []
 
-    def note_probe(self, fields: dict[bytes, bytes]) -> None:
-        """Read a line of its helper."""
-        helper = self.thread(int(fields[b"thread_id"]))
+    def note_probe(self, measured: GilMeasured) -> None:
+        """Take a measurement of its helper."""
+        helper = self.thread(measured.thread_id)
         if helper is not None:
             helper.is_helper = True
-            self._new_probes.append((int(fields[b"t_ns"]), fields[b"held"] == b"true"))
+            self._new_probes.append((measured.t_ns, measured.is_held))
 
     def settle_probes(self, samples: list[Sample]) -> None:
         """Accept the measurements of the round, unless a thread in it was late for want of a core.
@@ -194,29 +188,32 @@ class SlotStates:
     def __init__(self, *, gil_words: Callable[[int], GilWords]) -> None:
         self._gil_words = gil_words
         self._processes: dict[int, SlotProcess] = {}
+        #: Whether each slot has a thread of its own.
+        self._have_threads = False
         #: Running executions, with their threads, by nonce.
-        self._running: dict[bytes, tuple[_Thread, _Job]] = {}
+        self._running: dict[int, tuple[_Thread, _Job]] = {}
         self._ended: list[_Job] = []
         #: Of event loops' threads since they were taken, ns by column.
         self._loop_states: dict[str, int] = {}
         self._round = 0
         self._sampled_at_ns = time.monotonic_ns()
 
-    def note(self, line: bytes) -> None:
-        """Read a line of the probe; those without a slot's time don't matter."""
-        if line.startswith(_STARTED):
-            self._note_start(dict(_MEMBER.findall(line)))
-        elif line.startswith(_FINISHED):
-            fields = dict(_MEMBER.findall(line))
-            thread, job = self._running.pop(fields[b"nonce"], (None, None))
-            if thread is not None and job is not None:
-                job.ended_ns = int(fields[b"t_ns"])
-                thread.used_at_ns = time.monotonic_ns()
-        elif line.startswith(GIL_LINE):
-            fields = dict(_MEMBER.findall(line))
-            process = self._processes.get(int(fields[b"pid"]))
-            if process is not None:
-                process.note_probe(fields)
+    def note(self, event: Event | bytes) -> None:
+        """Take an event of the probe; those without a slot's time don't matter."""
+        match event:
+            case Started():
+                self._note_start(event)
+            case Finished():
+                thread, job = self._running.pop(event.nonce, (None, None))
+                if thread is not None and job is not None:
+                    job.ended_ns = event.t_ns
+                    thread.used_at_ns = time.monotonic_ns()
+            case GilMeasured():
+                process = self._processes.get(event.pid)
+                if process is not None:
+                    process.note_probe(event)
+            case Pool():
+                self._have_threads = event.pool_seen in THREAD_POOLS
 
     def sample(self) -> list[bytes]:
         """Sample all slots that run jobs; return the *states* lines of executions that ended.
@@ -253,28 +250,27 @@ class SlotStates:
             for name, ns in charge.states(charge.span_ns).items():
                 self._loop_states[name] = self._loop_states.get(name, 0) + ns
 
-    def _note_start(self, fields: dict[bytes, bytes]) -> None:
-        if b"thread_id" not in fields:
-            return
-        pid, thread_id = int(fields[b"pid"]), int(fields[b"thread_id"])
-        process = self._processes.get(pid)
+    def _note_start(self, event: Started) -> None:
+        process = self._processes.get(event.pid)
         if process is None:
-            has_gil = fields.get(b"gil_enabled") != b"false"
-            words = self._gil_words(pid) if has_gil else GilWords(range(0))
-            process = self._processes[pid] = SlotProcess(pid, words=words, has_gil=has_gil)
-        thread = process.thread(thread_id)
+            has_gil = event.is_gil_enabled
+            words = self._gil_words(event.pid) if has_gil else GilWords(range(0))
+            process = self._processes[event.pid] = SlotProcess(
+                event.pid, words=words, has_gil=has_gil
+            )
+        thread = process.thread(event.thread_id)
         if thread is None:
             return
         thread.used_at_ns = time.monotonic_ns()
-        if fields.get(b"pool_seen", b"").decode() not in THREAD_POOLS:
+        if not self._have_threads:
             thread.loop = thread.loop or Charge()
             return
-        job = _Job(nonce=fields[b"nonce"].decode(), started_ns=int(fields[b"t_ns"]))
+        job = _Job(nonce=event.nonce, started_ns=event.t_ns)
         for before in thread.jobs:
             # its end was not reported
             before.ended_ns = before.ended_ns or job.started_ns
         thread.jobs.append(job)
-        self._running[fields[b"nonce"]] = thread, job
+        self._running[event.nonce] = thread, job
 
     def _settle(self) -> list[bytes]:
         """Charge the samples of the last round; return the lines of the executions that ended."""
@@ -291,7 +287,7 @@ class SlotStates:
                     self._ended += [job for job in thread.jobs if job.ended_ns is not None]
                     thread.jobs = [job for job in thread.jobs if job.ended_ns is None]
         for job in self._ended:
-            self._running.pop(job.nonce.encode(), None)
+            self._running.pop(job.nonce, None)
             if job.charge.samples:
                 lines.append(_states_line(job))
         self._ended.clear()
@@ -337,4 +333,4 @@ def _charge(thread: _Thread, sample: Sample, *, process: SlotProcess, shares: Sh
 def _states_line(job: _Job) -> bytes:
     ended_ns = job.ended_ns or job.started_ns
     states = job.charge.states(ended_ns - job.started_ns)
-    return encode_line(Moment.STATES, t_ns=ended_ns, nonce=job.nonce, **states)
+    return encode_line(Moment.STATES, t_ns=ended_ns, nonce=f"{job.nonce:016x}", **states)

@@ -17,7 +17,8 @@ from celery._state import get_current_worker_task
 
 from poolbench import lines
 from poolbench.jobs import HEADER
-from poolbench.probe import EXECUTION, Probe, guarded
+from poolbench.probe import Probe, guarded
+from poolbench.work import EXECUTION
 
 
 class AppProbe(Probe):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,10 @@ PATIENCE_S = 30.0
 def recorded_pool(
     url: str, *, folder: Path, slots: int = 2, **options: Any
 ) -> Iterator[PoolWorker]:
-    """Run a worker with the probe, and behind it the witness, as `running_pool` does."""
+    """Run a worker with the probe, and behind it the witness, as `running_pool` does.
+
+    Its recorder ends with it: a later test must not find what this one's still had to deliver.
+    """
     modules = "poolbench.probe,tests.integration.probe_witness"
     options["options"] = ("-I", modules, *options.get("options", ()))
     options["environment"] = {
@@ -32,8 +35,17 @@ def recorded_pool(
         "POOLBENCH_CONTENDER": options["queue"],
         **options.get("environment", {}),
     }
-    with running_pool(url, folder=folder, slots=slots, has_coroutines=False, **options) as worker:
-        yield worker
+    recorder: psutil.Process | None = None
+    try:
+        with running_pool(
+            url, folder=folder, slots=slots, has_coroutines=False, **options
+        ) as worker:
+            recorder = recorder_of(worker)
+            yield worker
+    finally:
+        if recorder is not None:
+            with suppress(psutil.NoSuchProcess):
+                recorder.kill()
 
 
 def send(worker: PoolWorker, name: str, *args: object, **options: Any) -> str:

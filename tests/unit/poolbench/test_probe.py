@@ -16,8 +16,9 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.pipe import Pipe
-from poolbench.probe import EXECUTION, Probe, _require_celery, name_from
+from poolbench.probe import Probe, _require_celery, name_from
 from poolbench.records import decode_line
+from poolbench.work import EXECUTION
 
 
 class FakePipe(Pipe):

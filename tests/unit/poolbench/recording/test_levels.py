@@ -82,13 +82,13 @@ def test_a_worker_that_is_gone_has_no_levels() -> None:
 def test_connections_that_are_hidden_are_not_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """The descriptors of another user's process can't be read."""
 
-    def refuse(_: Path) -> Iterator[Path]:
+    def refuse(_: str) -> list[str]:
         raise PermissionError(1, "Operation not permitted")
 
     levels = Levels(os.getppid())
     pids = list(levels.pids())
     monkeypatch.setattr(levels, "pids", lambda: pids)
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "listdir", refuse)
     assert "connections" not in json.loads(levels.line(sampler_cpu_s=0.0, loop_states={}))
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from poolbench.recording.events import RECEIVED, Event, Received, pack
 from poolbench.recording.file import RecordingFile, open_recording
 from poolbench.recording.observer import Observer
 from poolbench.recording.recorder import FileRecorder
 from poolbench.recording.settings import RecordingSettings
 
-RECEIVED = b'{"v":1,"m":"received","nonce":"1"}\n'
+MESSAGE = pack(RECEIVED, 1, 2, "shop.mail", "id", *([None] * (len(Received._fields) - 4)))
 
 
 class Faulty(Observer):
@@ -26,12 +28,7 @@ class Faulty(Observer):
         if method == self._method:
             raise KeyError(method)
 
-    def to_store(self, lines: bytes) -> bytes:
-        """Return the lines."""
-        self._maybe_fail("to_store")
-        return lines
-
-    def observe(self, lines: bytes) -> bytes:  # noqa: ARG002 -- as the real one
+    def observe(self, events: Sequence[Event | bytes]) -> bytes:  # noqa: ARG002 -- as the real one
         """Observe nothing."""
         self._maybe_fail("observe")
         return b""
@@ -57,18 +54,18 @@ def _record(path: Path, *chunks: bytes, observer: Observer) -> list[dict[str, ob
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
-@pytest.mark.parametrize("method", ["to_store", "observe", "end"])
+@pytest.mark.parametrize("method", ["observe", "end"])
 def test_a_fault_of_the_sampling_costs_one_log_line(
     method: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The lines of the worker are kept, and the session has its end."""
-    lines = _record(tmp_path / "shop.pbrec", RECEIVED, RECEIVED, observer=Faulty(method))
+    lines = _record(tmp_path / "shop.pbrec", MESSAGE, MESSAGE, observer=Faulty(method))
     assert [line["m"] for line in lines] == ["recording", "received", "received", "ended"]
     assert capfd.readouterr().err.count("sampling ends, the recording continues") == 1
 
 
-def test_a_line_that_a_killed_writer_cut_is_left_out(tmp_path: Path) -> None:
-    """The end of the session follows the last whole line, and counts it."""
-    lines = _record(tmp_path / "shop.pbrec", RECEIVED, RECEIVED[:9], observer=Observer())
+def test_a_message_that_a_killed_writer_cut_is_left_out(tmp_path: Path) -> None:
+    """The end of the session follows the last whole one, and counts it."""
+    lines = _record(tmp_path / "shop.pbrec", MESSAGE, MESSAGE[:9], observer=Observer())
     assert [line["m"] for line in lines] == ["recording", "received", "ended"]
     assert (lines[-1]["reason"], lines[-1]["received"]) == ("worker", 1)

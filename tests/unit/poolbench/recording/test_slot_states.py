@@ -13,7 +13,7 @@ import pytest
 
 from poolbench import evidence
 from poolbench.recording import observer, thread_states
-from poolbench.recording.gil_probe import GIL_LINE
+from poolbench.recording.events import Finished, GilMeasured, Pool, Started
 from poolbench.recording.observer import Observer
 from poolbench.recording.slot_states import THREAD_POOLS, SlotProcess, SlotStates
 from poolbench.recording.state_charge import Sample
@@ -31,55 +31,61 @@ def test_the_pools_with_threads_of_their_own_are_those_of_the_evidence() -> None
     assert THREAD_POOLS == evidence.OWN_THREAD_POOLS
 
 
-def _line(moment: str, nonce: str, **members: object) -> bytes:
-    line = {"v": 1, "m": moment, "nonce": nonce, "t_ns": time.time_ns(), "pid": os.getpid()}
-    return json.dumps(line | members, separators=(",", ":")).encode() + b"\n"
+def _started(nonce: int, *, thread_id: int | None = None) -> Started:
+    return Started(
+        nonce=nonce,
+        t_ns=time.time_ns(),
+        pid=os.getpid(),
+        slot=1,
+        thread_id=thread_id or threading.get_native_id(),
+        are_sockets_patched=False,
+        is_gil_enabled=True,
+        rss_bytes=None,
+    )
 
 
-def _started(nonce: str, **members: object) -> bytes:
-    pool = "celery.concurrency.thread:TaskPool"
-    thread_id = threading.get_native_id()
-    return _line("started", nonce, pool_seen=pool, thread_id=thread_id, **members)
+def _finished(nonce: int) -> Finished:
+    unknown = [None] * (len(Finished._fields) - 3)
+    return Finished(nonce, time.time_ns(), os.getpid(), *unknown)
+
+
+def _states(pool: str = "thread") -> SlotStates:
+    states = SlotStates(gil_words=lambda _: GilWords(None))
+    states.note(Pool(pool_seen=f"celery.concurrency.{pool}:TaskPool", worker="celery@x"))
+    return states
 
 
 @is_linux
 def test_an_execution_that_still_runs_has_its_states_at_the_end() -> None:
     """The samples so far are not lost with the recording."""
-    states = SlotStates(gil_words=lambda _: GilWords(None))
-    states.note(_started("ab" * 8))
+    states = _states()
+    states.note(_started(0xAB))
     assert states.sample() == []
     (line,) = states.finish()
     found = json.loads(line)
-    assert found["nonce"] == "ab" * 8
+    assert found["nonce"] == "00000000000000ab"
     assert sum(found[name] for name in STATE_COLUMNS) > 0
 
 
 @is_linux
 def test_a_sample_belongs_to_the_job_of_its_instant() -> None:
     """The lines of jobs arrive later than the sample, which is charged by their times."""
-    states = SlotStates(gil_words=lambda _: GilWords(None))
-    states.note(_started("aa" * 8))
-    states.note(_line("finished", "aa" * 8))
-    second = _started("bb" * 8)
+    states = _states()
+    states.note(_started(0xAA))
+    states.note(_finished(0xAA))
+    second = _started(0xBB)
     states.sample()
     states.note(second)
-    states.note(_line("finished", "bb" * 8))
+    states.note(_finished(0xBB))
     (line,) = states.sample()
-    assert json.loads(line)["nonce"] == "bb" * 8
+    assert json.loads(line)["nonce"] == "00000000000000bb"
 
 
 @is_linux
 def test_jobs_that_share_a_thread_are_not_charged() -> None:
     """What the thread of an event loop did is a level of the worker instead."""
-    states = SlotStates(gil_words=lambda _: GilWords(None))
-    states.note(
-        _line(
-            "started",
-            "aa" * 8,
-            pool_seen="celery.concurrency.gevent:TaskPool",
-            thread_id=threading.get_native_id(),
-        )
-    )
+    states = _states("gevent")
+    states.note(_started(0xAA))
     for _ in range(3):
         states.sample()
     assert sum(states.take_loop_states().values()) > 0
@@ -89,9 +95,9 @@ def test_jobs_that_share_a_thread_are_not_charged() -> None:
 @is_linux
 def test_a_started_line_without_a_thread_that_lives_is_ignored() -> None:
     """The job may have ended, with its process, before its line was read."""
-    states = SlotStates(gil_words=lambda _: GilWords(None))
-    states.note(_line("started", "aa" * 8, pool_seen="x", thread_id=2**22 + 1))
-    states.note(_line("finished", "aa" * 8))
+    states = _states()
+    states.note(_started(0xAA, thread_id=2**22 + 1))
+    states.note(_finished(0xAA))
     states.sample()
     assert states.finish() == []
 
@@ -109,17 +115,11 @@ def test_a_helper_divides_the_time_on_a_core_by_its_measurements(
 ) -> None:
     """Only those of the job's own time count, of rounds in which no thread lacked a core."""
     process = SlotProcess(os.getpid(), words=GilWords(None), has_gil=True)
-    helper = str(threading.get_native_id()).encode()
-    for t_ns, held in ((1, b"false"), (5, b"true"), (6, b"true"), (7, b"true"), (8, b"false")):
-        process.note_probe({b"thread_id": helper, b"t_ns": b"%d" % t_ns, b"held": held})
+    helper = threading.get_native_id()
+    for t_ns, is_held in ((1, False), (5, True), (6, True), (7, True), (8, False)):
+        process.note_probe(GilMeasured(t_ns, os.getpid(), helper, is_held))
     process.settle_probes([Sample(t_ns=9, gap_ns=9, state="running", times=(1, int(wait_ms * MS)))])
     assert process.probed_shares(from_ns=5, to_ns=9) == expected
-
-
-def test_the_lines_of_the_gils_helper_are_not_stored() -> None:
-    """They are fifty a second, and mean nothing to a reader."""
-    lines = _started("aa" * 8)
-    assert Observer().to_store(lines + GIL_LINE + b'"pid":1}\n') == lines
 
 
 def test_another_system_says_why_there_are_no_states() -> None:
@@ -127,7 +127,7 @@ def test_another_system_says_why_there_are_no_states() -> None:
     found = Observer().opening()
     assert found["sample_hz"] == 0
     assert "Linux" in found["gil_reason"]
-    assert Observer().observe(b"") == Observer().end() == b""
+    assert Observer().observe([]) == Observer().end() == b""
 
 
 @is_linux
@@ -173,7 +173,7 @@ def test_a_kernel_without_times_of_threads_has_no_states(monkeypatch: pytest.Mon
     found = observer.LinuxObserver(os.getpid())
     assert found.opening()["sample_hz"] == 0
     assert "schedstat" in found.opening()["gil_reason"]
-    assert b'"m":"states"' not in found.observe(_started("aa" * 8)) + found.end()
+    assert b'"m":"states"' not in found.observe([_started(0xAA)]) + found.end()
 
 
 @is_linux
@@ -184,5 +184,5 @@ def test_sampling_slows_down_before_it_costs_more_than_its_share(
     found = observer.LinuxObserver(os.getpid())
     assert found.interval_s == 0.02
     monkeypatch.setattr(observer, "MAX_CPU_SHARE", 1e-9)
-    found.observe(b"")
+    found.observe([])
     assert found.interval_s > 1.0
