@@ -71,10 +71,13 @@ def recorder_of(worker: PoolWorker) -> psutil.Process | None:
 
 def kill_slot(worker: PoolWorker) -> bool:
     """Kill one of a worker's slots; return whether there was one."""
-    slots = [child for child in worker.children if not _is_recorder(child)]
-    for slot in slots[:1]:
-        slot.kill()
-    return bool(slots)
+    for slot in worker.children:
+        if not _is_recorder(slot):
+            # it may end at any time
+            with suppress(psutil.NoSuchProcess):
+                slot.kill()
+                return True
+    return False
 
 
 def leftovers(worker: PoolWorker) -> list[Path]:
