@@ -2,10 +2,10 @@
 
 Each block starts every arm's worker anew and measures each several times in turn, in a seeded
 random order, while all are running; ratios are taken within blocks. Workers are fresh because the
-memory layout and the hash seed of a process change its speed by a few percent for its whole life,
-which further trials in it can't average out. A second bare worker is an A/A control: its ratio is
-the noise. Throughput is measured from the time at which a tenth of the queue is fetched to the time
-at which all of it is.
+memory layout of a process changes its speed by a few percent for its whole life, which further
+trials in it can't average out. The hash seed does too: it is the same for the workers of a block. A
+second bare worker is an A/A control: its ratio is the noise. Throughput is measured from the time
+at which a tenth of the queue is fetched to the time at which all of it is.
 """
 
 from __future__ import annotations
@@ -142,7 +142,8 @@ def _run_block(
 ) -> dict[str, list[Trial]]:
     """Measure fresh workers of all arms in turn; return each one's trials."""
     found: dict[str, list[Trial]] = {arm.name: [] for arm in arms}
-    with _workers(url, arms, options, folder) as workers:
+    hash_seed = order.randrange(2**32)
+    with _workers(url, arms, options, folder, hash_seed=hash_seed) as workers:
         for worker in workers:
             # discarded: it includes imports, connections, and the first jobs of each slot
             _measure(worker, client, template, jobs=400)
@@ -164,13 +165,13 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 @contextlib.contextmanager
 def _workers(
-    url: str, arms: Sequence[Arm], options: argparse.Namespace, folder: Path
+    url: str, arms: Sequence[Arm], options: argparse.Namespace, folder: Path, *, hash_seed: int
 ) -> Iterator[list[Worker]]:
     """Start a worker of each arm; end all of them at the same time."""
     workers: list[Worker] = []
     try:
         for arm in arms:
-            process = _start(arm, url, options, folder)
+            process = _start(arm, url, options, folder, hash_seed=hash_seed)
             sampler = Sampler(process.pid, contender=arm.name)
             workers.append(Worker(arm=arm.name, process=process, sampler=sampler))
         yield workers
@@ -186,7 +187,7 @@ def _workers(
 
 
 def _start(
-    arm: Arm, url: str, options: argparse.Namespace, folder: Path
+    arm: Arm, url: str, options: argparse.Namespace, folder: Path, *, hash_seed: int
 ) -> subprocess.Popen[bytes]:
     name = arm.name
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.noops", "worker", *arm.options]
@@ -194,6 +195,7 @@ def _start(
     command += ["--without-mingle", "--without-gossip", "-l", "error"]
     environment = dict(os.environ)
     environment |= {"POOLBENCH_REDIS_URL": url, "POOLBENCH_CONTENDER": name, **arm.environment}
+    environment["PYTHONHASHSEED"] = str(hash_seed)
     with (folder / f"{name}.log").open("ab") as log:
         return subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log)
 

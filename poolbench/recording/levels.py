@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from poolbench.machine import control_groups
@@ -16,9 +16,12 @@ from poolbench.records import Moment, encode_line
 #: (clock_getcpuclockid(3)).
 _CPUCLOCK_SCHED = 2
 
-#: Share of a core that each costly figure may take; beyond it the figure is read less often. The
-#: kernel adds up PSS page by page, and searches tables of the whole system for connections.
-_CPU_SHARE = 0.0025
+#: Share of a core that reading PSS may take; beyond it PSS is read less often. The kernel adds it
+#: up page by page.
+_PSS_CPU_SHARE = 0.0025
+
+#: Time after which sockets are looked up again: one may have been found before it was connected.
+_LOOKED_UP_S = 10.0
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -30,22 +33,30 @@ _PARENT, _CHILDREN_USER, _CHILDREN_SYSTEM = 1, 13, 14
 _PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
 
 
-class _Rationed:
-    """Reads a costly figure as often as `_CPU_SHARE` allows."""
+class _Connections:
+    """Counts the TCP sockets that processes have open.
 
-    def __init__(self, read: Callable[[list[int]], dict[str, int]]) -> None:
-        self._read = read
-        self._due_s = 0.0
+    The kernel's tables are those of the whole system and take milliseconds to read, so that only
+    new sockets are looked up in them.
+    """
 
-    def read(self, pids: list[int]) -> dict[str, int]:
-        """Return the figure by name; empty if it isn't due or can't be read."""
-        if time.monotonic() < self._due_s:
+    def __init__(self) -> None:
+        #: Whether each socket is in a table of TCP.
+        self._known: dict[str, bool] = {}
+        self._forget_at_s = 0.0
+
+    def count(self, pids: list[int]) -> dict[str, int]:
+        """Return the count by name; empty if the sockets of a process are hidden."""
+        try:
+            sockets = {socket for pid in pids for socket in _sockets(pid)}
+        except PermissionError:
             return {}
-        began_cpu_s = time.thread_time()
-        found = self._read(pids)
-        cost_s = time.thread_time() - began_cpu_s
-        self._due_s = time.monotonic() + cost_s / _CPU_SHARE - cost_s
-        return found
+        if time.monotonic() >= self._forget_at_s:
+            self._known, self._forget_at_s = {}, time.monotonic() + _LOOKED_UP_S
+        if not sockets <= self._known.keys():
+            tcp = set(_tcp_sockets(pids[0]))
+            self._known = {socket: socket in tcp for socket in sockets}
+        return {"connections": sum(self._known[socket] for socket in sockets)}
 
 
 class Levels:
@@ -55,8 +66,8 @@ class Levels:
         self._pid = worker_pid
         self._own_pid = os.getpid()
         self._cpu_stats = list(cpu_stat_files(worker_pid) if cpu_stats is None else cpu_stats)
-        self._pss = _Rationed(_pss)
-        self._connections = _Rationed(_connections)
+        self._pss_due_s = 0.0
+        self._connections = _Connections()
 
     def line(self, *, sampler_cpu_s: float, loop_states: Mapping[str, int]) -> bytes:
         """Return a *levels* line; empty if the worker is gone.
@@ -71,9 +82,9 @@ class Levels:
         return encode_line(
             Moment.LEVELS,
             processes=len(pids),
-            **self._connections.read(pids),
+            **self._connections.count(pids),
             rss_bytes=_rss_bytes(pids),
-            **self._pss.read(pids),
+            **self._pss(pids),
             cpu_s=round(sum(map(_cpu_s, pids)), 6),
             **self.throttling(),
             recorder_cpu_s=round(own_cpu_s - sampler_cpu_s, 6),
@@ -93,6 +104,19 @@ class Levels:
                     yield pid
                 for task in tasks:
                     waiting += map(int, (task / "children").read_bytes().split())
+
+    def _pss(self, pids: list[int]) -> dict[str, int]:
+        if time.monotonic() < self._pss_due_s:
+            return {}
+        began_cpu_s = time.thread_time()
+        total_kb = 0
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                found = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
+                total_kb += int(found[1]) if found else 0
+        cost_s = time.thread_time() - began_cpu_s
+        self._pss_due_s = time.monotonic() + cost_s / _PSS_CPU_SHARE - cost_s
+        return {"pss_bytes": total_kb * 1024} if total_kb else {}
 
     def throttling(self) -> dict[str, float]:
         """Return how often and how long the worker's control groups were stopped at their quota."""
@@ -137,32 +161,21 @@ def _rss_bytes(pids: list[int]) -> int:
     return pages * _PAGE_BYTES
 
 
-def _pss(pids: list[int]) -> dict[str, int]:
-    total_kb = 0
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            found = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
-            total_kb += int(found[1]) if found else 0
-    return {"pss_bytes": total_kb * 1024} if total_kb else {}
+def _sockets(pid: int) -> Iterator[str]:
+    """Yield the sockets that a process has open; none if it has ended."""
+    folder = f"/proc/{pid}/fd"
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for fd in os.listdir(folder):  # noqa: PTH208 -- a Path for each is slow
+            with contextlib.suppress(FileNotFoundError):
+                target = os.readlink(f"{folder}/{fd}")  # noqa: PTH115 -- likewise
+                if target.startswith("socket:["):
+                    yield target
 
 
-def _connections(pids: list[int]) -> dict[str, int]:
-    """Return the number of TCP sockets that the processes have open; empty if that is hidden."""
-    sockets: set[str] = set()
-    for pid in pids:
-        folder = f"/proc/{pid}/fd"
-        try:
-            for fd in os.listdir(folder):  # noqa: PTH208 -- a Path for each is slow
-                with contextlib.suppress(FileNotFoundError):
-                    sockets.add(os.readlink(f"{folder}/{fd}"))  # noqa: PTH115 -- likewise
-        except PermissionError:
-            return {}
-        except OSError:
-            # the process has ended
-            continue
-    found = 0
+def _tcp_sockets(pid: int) -> Iterator[str]:
+    """Yield all TCP sockets in the network namespace of a process."""
     for table in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
-            rows = Path(f"/proc/{pids[0]}/net/{table}").read_text(encoding="ascii").splitlines()[1:]
-            found += sum(f"socket:[{row.split(None, 10)[9]}]" in sockets for row in rows)
-    return {"connections": found}
+            rows = Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii").splitlines()
+            for row in rows[1:]:
+                yield f"socket:[{row.split(None, 10)[9]}]"

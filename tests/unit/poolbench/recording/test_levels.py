@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from poolbench.recording import levels
 from poolbench.recording.levels import Levels, cpu_stat_files
 from tests.conftest import wait_until
 
@@ -85,11 +86,33 @@ def test_connections_that_are_hidden_are_not_none(monkeypatch: pytest.MonkeyPatc
     def refuse(_: str) -> list[str]:
         raise PermissionError(1, "Operation not permitted")
 
-    levels = Levels(os.getppid())
-    pids = list(levels.pids())
-    monkeypatch.setattr(levels, "pids", lambda: pids)
+    found = Levels(os.getppid())
+    pids = list(found.pids())
+    monkeypatch.setattr(found, "pids", lambda: pids)
     monkeypatch.setattr(os, "listdir", refuse)
-    assert "connections" not in json.loads(levels.line(sampler_cpu_s=0.0, loop_states={}))
+    assert "connections" not in json.loads(found.line(sampler_cpu_s=0.0, loop_states={}))
+
+
+def test_sockets_that_are_known_are_not_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new one is, and the first one still counts."""
+    monkeypatch.setattr(levels, "_LOOKED_UP_S", 3_600.0)
+    looked_up: list[int] = []
+    find = levels._tcp_sockets
+
+    def find_counted(pid: int) -> Iterator[str]:
+        looked_up.append(pid)
+        return find(pid)
+
+    monkeypatch.setattr(levels, "_tcp_sockets", find_counted)
+    counter = levels._Connections()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        before = counter.count([os.getpid()])["connections"]
+        assert counter.count([os.getpid()]) == {"connections": before}
+        assert len(looked_up) == 1
+        with socket.create_connection(server.getsockname()):
+            assert counter.count([os.getpid()]) == {"connections": before + 1}
+    assert len(looked_up) == 2
+    assert counter.count([os.getpid()]) == {"connections": before - 1}
 
 
 def test_throttling_is_the_sum_of_the_groups_around_it(tmp_path: Path) -> None:
@@ -99,8 +122,8 @@ def test_throttling_is_the_sum_of_the_groups_around_it(tmp_path: Path) -> None:
     inner.write_text("nr_periods 9\nnr_throttled 2\nthrottled_usec 1500000\n")
     outer = tmp_path / "cpu.stat"
     outer.write_text("nr_periods 9\nnr_throttled 1\nthrottled_time 500000000\n")
-    levels = Levels(os.getpid(), cpu_stats=[inner, outer, tmp_path / "gone"])
-    assert levels.throttling() == {"throttled_periods": 3, "throttled_s": 2.0}
+    found = Levels(os.getpid(), cpu_stats=[inner, outer, tmp_path / "gone"])
+    assert found.throttling() == {"throttled_periods": 3, "throttled_s": 2.0}
 
 
 def test_the_groups_of_a_process_are_found() -> None:
