@@ -52,8 +52,10 @@ _speed = [1e-3]
 #: last line, ns: a first guess.
 _AROUND_NS = 50_000
 
-#: The second of them in this process, corrected by each stand-in, ns.
-_after_ns = [float(_AROUND_NS)]
+#: The second of them in this process, ns, and the share by which each stand-in corrects it. Up or
+#: down by the same share leads to the median: where slots share a thread, the time that others have
+#: used in between does not count.
+_after_ns, _STEP = [float(_AROUND_NS)], 1.05
 
 #: Attribute of a stand-in's request: the thread's CPU time when its function returned, ns.
 _RETURNED_NS = "poolbench_returned_ns"
@@ -163,19 +165,17 @@ async def _job_async(
 def _celery_ns(request: Any) -> float:
     """Return the CPU time that Celery spends around this job and that its segments contain."""
     cpu_from_ns = request.get(CPU_FROM_NS)
-    if cpu_from_ns is None:
-        # no probe, or a thread of several jobs
-        return 2 * _AROUND_NS
-    return float(time.thread_time_ns() - cpu_from_ns + _after_ns[0])
+    # without a probe, or in a thread of several jobs, the time before is a guess
+    before_ns = _AROUND_NS if cpu_from_ns is None else time.thread_time_ns() - cpu_from_ns
+    return float(before_ns + _after_ns[0])
 
 
 def _learn_end(*, sender: Any, **_: object) -> None:
-    """Follow the CPU time from a stand-in's return until it has ended, in a thread of its own."""
+    """Follow the CPU time from a stand-in's return until it has ended."""
     returned_ns = getattr(sender.request, _RETURNED_NS, None)
-    if returned_ns is not None and sender.request.get(CPU_FROM_NS) is not None:
-        # one that was interrupted does not count for much
-        seen_ns = min(time.thread_time_ns() - returned_ns, 10 * _AROUND_NS)
-        _after_ns[0] += (seen_ns - _after_ns[0]) / 16
+    if returned_ns is not None:
+        is_longer = time.thread_time_ns() - returned_ns > _after_ns[0]
+        _after_ns[0] *= _STEP if is_longer else 1 / _STEP
 
 
 def _attempt(
