@@ -61,6 +61,16 @@ def write_atomically(path: Path, *, write: Callable[[IO[bytes]], object]) -> Non
         sync_folder(path.parent)
 
 
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write text or bytes as `write_atomically` does.
+
+    Raises:
+        StorageError: if it can't be written.
+    """
+    found = content.encode() if isinstance(content, str) else content
+    write_atomically(path, write=lambda file: file.write(found))
+
+
 def write_table(
     path: Path, *, frame: pl.DataFrame, metadata: Mapping[str, str] | None = None
 ) -> None:

@@ -23,6 +23,7 @@ from collector.fold import Folding
 from collector.parse import parse_pieces
 from collector.schema import LINE_SCHEMA, RECORD_SCHEMA, conform, schema_of
 from poolbench.errors import Fault, PoolbenchError, StorageError, UsageError
+from poolbench.recording.lanes import read_steps
 from poolbench.records import (
     FORMAT,
     RECORDED_COLUMNS,
@@ -84,11 +85,17 @@ _FOLDED_MOMENTS = tuple(
 #: The moments that describe a session; they are few.
 _SESSION_MOMENTS = (Moment.RECORDING, Moment.WORKER, Moment.TASK, Moment.ENDED)
 
+#: The moments whose lines are steps over time.
+_STEP_MOMENTS = (Moment.LANE, Moment.TURNS)
+
 #: How lines of these moments begin.
 _SESSION_STARTS = tuple(line_start(moment).encode() for moment in _SESSION_MOMENTS)
+_STEP_STARTS = tuple(line_start(moment).encode() for moment in _STEP_MOMENTS)
 
 #: The moments whose lines are rows.
-_ROW_MOMENTS = tuple(moment.value for moment in Moment if moment not in _SESSION_MOMENTS)
+_ROW_MOMENTS = tuple(
+    moment.value for moment in Moment if moment not in (*_SESSION_MOMENTS, *_STEP_MOMENTS)
+)
 
 #: Size of the pieces that a file is read in, bytes.
 _BLOCK_BYTES = 4_000_000
@@ -145,6 +152,20 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepLine:
+    """What a thread did over time, or when the greenlet of one execution ran."""
+
+    session: int
+    #: Letter, begin and end (Unix ns) of each step (`poolbench.recording.lanes`).
+    steps: tuple[tuple[str, int, int], ...]
+    #: The thread; None for turns.
+    pid: int | None = None
+    thread_id: int | None = None
+    #: The execution; empty for a thread.
+    nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineCounts:
     """The numbers of lines, and of executions that are incomplete."""
 
@@ -173,6 +194,8 @@ class Recording:
     heartbeats: pl.DataFrame
     levels: pl.DataFrame
     counts: LineCounts
+    #: In the order of the files; none unless lanes were recorded.
+    steps: tuple[StepLine, ...] = ()
 
     @property
     def workers(self) -> tuple[RecordedWorker, ...]:
@@ -231,6 +254,7 @@ class _Reading:
         self._recorded = [_by_nonce(_ROW_SCHEMA.to_frame())]
         self._heartbeats = [HEARTBEAT_SCHEMA.to_frame()]
         self._levels = [LEVEL_SCHEMA.to_frame()]
+        self._steps: list[StepLine] = []
         self._lines = self._garbled = self._cut = 0
 
     def add(self, path: Path) -> None:
@@ -266,6 +290,7 @@ class _Reading:
             jobs=jobs,
             heartbeats=heartbeats,
             levels=pl.concat(self._levels),
+            steps=tuple(self._steps),
             counts=LineCounts(
                 lines=self._lines,
                 garbled=self._garbled,
@@ -297,6 +322,9 @@ class _Reading:
             lines = lines[1:]
         rows: list[bytes] = []
         for line in lines:
+            if line.startswith(_STEP_STARTS):
+                self._add_steps(line)
+                continue
             if not line.startswith(_SESSION_STARTS):
                 rows.append(line)
                 continue
@@ -313,6 +341,23 @@ class _Reading:
             else:
                 self._lines += 1
         self._add_rows(rows)
+
+    def _add_steps(self, line: bytes) -> None:
+        """Add a line of steps to the current session."""
+        try:
+            content = decode_line(line)
+            found = StepLine(
+                session=len(self._sessions) - 1,
+                steps=tuple(read_steps(content)),
+                pid=content.get("pid"),
+                thread_id=content.get("thread_id"),
+                nonce=content.get("nonce") or "",
+            )
+        except (ValueError, KeyError, TypeError):
+            self._garbled += 1
+        else:
+            self._steps.append(found)
+            self._lines += 1
 
     def _add_rows(self, lines: list[bytes]) -> None:
         """Add lines of the current session that become rows."""

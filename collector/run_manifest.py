@@ -631,12 +631,34 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaneTrial:
+    """Jobs of which each slot's doings were recorded, on workers of their own.
+
+    They are in no comparison, and in no ledger but this one.
+    """
+
+    contender: str
+    workload: str
+    #: Parameters and options of the jobs, as text.
+    jobs: str
+    #: Recordings of the contender's workers, relative to the run's folder.
+    files: tuple[str, ...]
+    #: From before the first job was sent until after the last one had ended, Unix ns.
+    from_ns: int
+    to_ns: int
+    sent: int
+    done: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest(RunInfo):
     """The conditions of a run, and the result of each trial."""
 
     #: The stopping rule; None for a fixed number of repetitions.
     until: Until | None = None
     trials: tuple[TrialEntry, ...]
+    #: The trials of lanes.
+    lanes: tuple[LaneTrial, ...] = ()
 
     def workload(self, name: str) -> Workload | None:
         """Return a workload; None if there is none of that name."""

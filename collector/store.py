@@ -22,6 +22,7 @@ from collector.files import (
     sync_folder,
     write_atomically,
     write_table,
+    write_whole,
 )
 from collector.job_trees import PUBLISHED_SCHEMA
 from collector.parts import StoredPart, StreamId, find_parts, outermost, part_name
@@ -165,7 +166,7 @@ class RunFolder:
         whole = {"format": MANIFEST_FORMAT, **asdict(manifest)}
         text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         make_folder(self.path)
-        write_atomically(self.manifest_path, write=lambda file: file.write(text.encode()))
+        write_whole(self.manifest_path, text)
 
     def read_manifest(self) -> Manifest:
         """Return the manifest.

@@ -49,6 +49,10 @@ class Moment(StrEnum):
     STATES = "states"
     #: The worker's process tree from outside, each second.
     LEVELS = "levels"
+    #: What one thread did over time (`poolbench.recording.lanes`), while lanes are recorded.
+    LANE = "lane"
+    #: When the greenlet or the coroutine of one execution ran, likewise.
+    TURNS = "turns"
     #: A message that a job of the user's app has published, so that the ledger waits for it.
     PUBLISHED = "published"
     #: The end of a session, with its reason and the cost of recording.

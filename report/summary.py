@@ -12,6 +12,7 @@ from collector.run_manifest import Contender, Machine, Manifest, RunInfo, Worklo
 from collector.store import RunFolder
 from collector.trial_records import TrialRecords
 from collector.worker_figures import JOBLESS_MEASURES, WORKER_MEASURES
+from poolbench.errors import StorageError
 from report import format as fmt
 from report.analyses.crossover import find_crossovers
 from report.analyses.fairness import mix_fairness
@@ -52,6 +53,8 @@ def summarize(folder: RunFolder, *, is_every_pair: bool = False) -> Summary:
         StorageError: if the folder can't be read, or is not that of a lab run.
     """
     manifest = folder.read_manifest()
+    if not manifest.workloads:
+        raise StorageError(f"{folder.path}: a run with lanes only, which measures nothing.")
     records, samples = folder.trial_records(), folder.read_samples()
     trials = measure_trials(
         manifest, records=records, samples=samples, published=folder.read_published()

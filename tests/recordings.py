@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from poolbench.recording.lanes import LETTERS, PAUSES, RUNS
 from poolbench.records import FORMAT, Moment
 from tests.wire import encode_line
 
@@ -90,6 +91,8 @@ class RecordedApp:
     has_published: bool = True
     #: Whether thread states were sampled; never in gevent.
     has_states: bool = True
+    #: Whether what each slot did when was recorded: the states of a job, in their order.
+    has_lanes: bool = False
     #: Memory of the whole worker at its start, bytes.
     pss_bytes: int = 60_000_000
     #: Connections of the worker.
@@ -272,7 +275,7 @@ def _job_lines(ran: _Ran, *, app: RecordedApp) -> Iterator[dict[str, Any]]:
         pool_seen=_CLASSES[app.pool],
         sockets_patched=is_shared,
         gil_enabled=True,
-        thread_id=1_000 + ran.slot,
+        thread_id=1_000 if is_shared else 1_000 + ran.slot,
         rss_before_bytes=ran.before_bytes if has_process else None,
     )
     if not job.outcome:
@@ -297,6 +300,24 @@ def _job_lines(ran: _Ran, *, app: RecordedApp) -> Iterator[dict[str, Any]]:
         states = {f"{state}_ns": _ns(time_s) for state, time_s in job.states.items()}
         nonce = identity["nonce"]
         yield _line(Moment.STATES, t_ns=ran.finished_ns, nonce=nonce, **states)
+    if app.has_lanes:
+        yield _steps_line(ran, pid=pid, nonce=str(identity["nonce"]), is_shared=is_shared)
+
+
+def _steps_line(ran: _Ran, *, pid: int, nonce: str, is_shared: bool) -> dict[str, Any]:
+    """Return the line of what a job's thread did, or of its turns in the thread of all jobs."""
+    letters = {
+        state: (RUNS if state.startswith("core") else PAUSES)
+        if is_shared
+        else LETTERS.get(f"{state}_ns", "c")
+        for state in ran.job.states
+    }
+    steps = "".join(
+        f"{letters[state]}{round(time_s * 1e6)}" for state, time_s in ran.job.states.items()
+    )
+    if is_shared:
+        return _line(Moment.TURNS, t_ns=ran.started_ns, nonce=nonce, steps=steps)
+    return _line(Moment.LANE, t_ns=ran.started_ns, pid=pid, thread_id=1_000 + ran.slot, steps=steps)
 
 
 def _each_second(ran: Sequence[_Ran], *, app: RecordedApp, end_ns: int) -> Iterator[dict[str, Any]]:

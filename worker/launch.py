@@ -12,7 +12,7 @@ from typing import Any
 from poolbench.errors import Fault, UsageError
 from poolbench.keys import check_name, queue_name, worker_name
 from poolbench.pools import Pool
-from poolbench.recording.settings import RECORD
+from poolbench.recording.settings import LANES, RECORD
 from poolbench.settings import Settings
 
 #: The values of ``--log-level``, by Celery's names.
@@ -90,7 +90,7 @@ class Launch:
         kept = {
             name: value
             for name, value in inherited.items()
-            if name != RECORD and not name.startswith(_FOREIGN_PREFIX)
+            if (name != RECORD or inherited.get(LANES)) and not name.startswith(_FOREIGN_PREFIX)
         }
         path = os.pathsep.join(filter(None, (str(_CHECKOUT), kept.get("PYTHONPATH"))))
         return {

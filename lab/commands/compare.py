@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from collector.files import write_atomically
+from collector.files import write_whole
 from lab.commands.exit_status import end_by, failed
 from lab.commands.run_lookup import SUMMARY_HELP, find_run, output_faults, read_summary
 from poolbench.errors import Fault, UsageError, unknown
@@ -87,7 +87,7 @@ def compare_runs(
     checked = check_conditions(conditions, comparison=comparison)
     if junit is not None:
         content = to_junit(comparison, checked=checked)
-        write_atomically(junit, write=lambda file: file.write(content))
+        write_whole(junit, content)
     if as_json:
         sys.stdout.write(to_json(comparison, checked=checked))
     elif as_markdown:

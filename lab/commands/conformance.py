@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from collector.files import write_atomically
+from collector.files import write_whole
 from lab.commands.run_lookup import output_faults
 from lab.conformance.interpreter import inspect_python
 from lab.conformance.markdown import write_markdown
@@ -98,7 +98,7 @@ def conformance(
 
 
 def _write(path: Path, *, text: str) -> None:
-    write_atomically(path, write=lambda file: file.write(text.encode()))
+    write_whole(path, text)
     _messages.print(f"wrote {path}", highlight=False)
 
 

@@ -21,6 +21,7 @@ from lab.commands.conformance import conformance
 from lab.commands.exit_status import end_by, failed
 from lab.commands.export import export_run
 from lab.commands.jobs import jobs
+from lab.commands.lanes import Trace, check_trace, write_trace
 from lab.commands.profile import profile
 from lab.commands.record import record
 from lab.commands.run_lookup import RUN_HELP, find_run, output_faults
@@ -32,6 +33,7 @@ from lab.experiment.stopping_rule import DEFAULT_BUDGET_S, read_until
 from lab.experiment_file.loader import load_experiment
 from lab.run.conductor import conduct_experiment
 from lab.run.duration import expected_s
+from lab.run.lanes import only_lanes
 from lab.run.progress import RunProgress
 from lab.run.trial_sequences import trial_count
 from lab.system import environment
@@ -39,8 +41,9 @@ from lab.system.signals import interrupt_on_signals, uninterrupted
 from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError
 from poolbench.settings import load_settings
 from producer.typer_app import run_app
-from report.build import write_chart, write_reports
+from report.build import has_lanes_only, write_chart, write_lanes, write_reports
 from report.result import Summary
+from report.terminal.lane_table import render_lanes
 from report.terminal.screen import render
 
 app = typer.Typer(
@@ -107,7 +110,7 @@ Budget = Annotated[
 
 @app.command(rich_help_panel="Measure")
 def demo(*, budget: Budget = None, as_json: AsJson = False, details: Details = False) -> None:
-    """Compare five pools at equal slots in under 100 s, with five repetitions."""
+    """Compare five pools at equal slots in under two minutes, with five repetitions."""
     run(POOLS_EXPERIMENT, profile="demo", budget=budget, as_json=as_json, details=details)
 
 
@@ -147,6 +150,15 @@ def run(
             "real: mails, payments, databases.",
         ),
     ] = False,
+    lanes: Annotated[
+        bool,
+        typer.Option(
+            "--lanes",
+            help="Only draw what each slot does when, with 32 jobs of each workload; compare "
+            "nothing.",
+        ),
+    ] = False,
+    trace: Trace = None,
     as_json: AsJson = False,
     details: Details = False,
 ) -> None:
@@ -160,8 +172,12 @@ def run(
         planned = replace(planned, repetitions=repetitions or 1, until=rule)
     if seed is not None:
         planned = replace(planned, seed=seed)
+    check_trace(trace, has_lanes=lanes or bool(planned.lanes))
+    if lanes and as_json:
+        raise _no_json()
     refuse_unsafe(planned, settings=settings, is_known=i_know)
-    planned = with_control(equip_app(equip(planned, free_threaded=settings.free_threaded)))
+    planned = equip_app(equip(planned, free_threaded=settings.free_threaded))
+    planned = only_lanes(planned) if lanes else with_control(planned)
     for skip in planned.skipped:
         _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
     for text in warnings_of(planned):
@@ -174,6 +190,7 @@ def run(
         title=planned.title,
         trials=trial_count(planned),
         blocks=None if planned.until else planned.repetitions,
+        lanes=len(planned.lanes) * len(planned.originals),
         at_most_s=planned.until.at_most_s if planned.until else 0.0,
         expected_s=None if is_open else expected_s(planned, cores=cores),
     )
@@ -186,15 +203,17 @@ def run(
             progress=progress,
         )
     with uninterrupted():
-        summary = write_reports(folder.path)
-    _show(summary, path=folder.path, as_json=as_json, has_details=details)
+        summary = _report(folder.path, as_json=as_json, has_details=details)
+        if cut is None:
+            write_trace(trace, run=folder.path)
     _errors.print(f"took {time.monotonic() - began_at_s:.0f} s")
     if isinstance(cut, KeyboardInterrupt):
         _errors.print("Run interrupted; results so far are kept and marked unfinished.")
         raise typer.Exit(ExitCode.INTERRUPTED)
     if cut is not None:
         raise cut
-    _end(summary, is_invalid=any(row.mark is Severity.INVALID for row in summary.rows))
+    if summary is not None:
+        _end(summary, is_invalid=any(row.mark is Severity.INVALID for row in summary.rows))
 
 
 @app.command(rich_help_panel="Measure")
@@ -212,6 +231,7 @@ def report(
         bool,
         typer.Option("--pairs", help="Compare every pair of contenders; intervals get wider."),
     ] = False,
+    trace: Trace = None,
     as_json: AsJson = False,
     details: Details = False,
 ) -> None:
@@ -221,9 +241,36 @@ def report(
     if chart is not None and image is not None:
         write_chart(path, name=chart, output=image)
         return
-    summary = write_reports(path, is_every_pair=pairs)
-    _show(summary, path=path, as_json=as_json, has_details=details)
-    _end(summary)
+    check_trace(trace, has_lanes=True)
+    summary = _report(path, as_json=as_json, has_details=details, is_every_pair=pairs)
+    write_trace(trace, run=path)
+    if summary is not None:
+        _end(summary)
+
+
+def _report(
+    path: Path, *, as_json: bool, has_details: bool, is_every_pair: bool = False
+) -> Summary | None:
+    """Write a run's page and print its result; return it, None for a run that has lanes only.
+
+    Raises:
+        UsageError: if JSON of lanes is asked for.
+    """
+    if not has_lanes_only(path):
+        summary = write_reports(path, is_every_pair=is_every_pair)
+        _show(summary, path=path, as_json=as_json, has_details=has_details)
+        return summary
+    if as_json:
+        raise _no_json()
+    if found := write_lanes(path):
+        _output.print(render_lanes(found))
+        _name_page(path)
+    return None
+
+
+def _no_json() -> UsageError:
+    problem, remedy = "lanes are not written as JSON", "use --trace FILE.json"
+    return UsageError(Fault(field="--json", problem=problem, remedy=remedy))
 
 
 def _image(chart: str | None, *, output: Path | None) -> Path | None:
@@ -269,5 +316,9 @@ def _show(summary: Summary, *, path: Path, as_json: bool, has_details: bool) -> 
         sys.stdout.write((path / "summary.json").read_text(encoding="utf-8"))
         return
     _output.print(render(summary, has_details=has_details))
+    _name_page(path)
+
+
+def _name_page(path: Path) -> None:
     page = path / "report.html"
     _output.print(f"\nreport  [link={page.resolve().as_uri()}]{page}[/link]", highlight=False)

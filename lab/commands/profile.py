@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from collector.files import write_atomically
+from collector.files import write_whole
 from collector.recording import read_recording
+from lab.commands.lanes import Trace, check_trace, write_lanes_as_trace
 from lab.commands.run_lookup import output_faults
 from lab.conformance.kept import kept_verdicts
 from poolbench.errors import UsageError
+from report.analyses.slot_lanes import lanes_of
 from report.profile.document import to_json
 from report.profile.measure import measure_profile
 from report.profile.page import build_page
@@ -31,6 +33,7 @@ def profile(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write an HTML page to this file.")
     ] = None,
+    trace: Trace = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
     details: Annotated[
         bool, typer.Option("--details", help="Print every figure, and what each pool does.")
@@ -39,10 +42,15 @@ def profile(
     """Print what a recorded app's jobs are, and what its worker's settings did to them."""
     if faults := output_faults(output, option="--output"):
         raise UsageError(*faults)
-    found = measure_profile(read_recording(*files), verdicts=kept_verdicts())
+    recording = read_recording(*files)
+    found = measure_profile(recording, verdicts=kept_verdicts())
+    lanes = lanes_of(recording, name="worker") if recording.steps else None
+    check_trace(trace, has_lanes=lanes is not None)
+    if trace is not None and lanes is not None:
+        write_lanes_as_trace(trace, lanes=[lanes])
     if output is not None:
-        page = build_page(found).encode()
-        write_atomically(output, write=lambda file: file.write(page))
+        page = build_page(found, lanes=lanes).encode()
+        write_whole(output, page)
     if as_json:
         sys.stdout.write(f"{to_json(found)}\n")
         return

@@ -110,7 +110,7 @@ def describe_at(experiment: Experiment, *, broker_url: str) -> AppDescription:
 
 def tasks_of(experiment: Experiment) -> Iterator[Part]:
     """Yield the parts of all workloads that are tasks of the app."""
-    for workload in experiment.workloads:
+    for workload in experiment.drawn_or_measured:
         yield from (part for part in workload.mix if part.call is not None)
 
 

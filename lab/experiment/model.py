@@ -41,6 +41,8 @@ class Experiment:
     described: AppDescription | None = None
     #: The jobs of recorded workloads, by the workload's name.
     replays: Mapping[str, Replay] = field(default_factory=dict)
+    #: Workloads whose jobs are also drawn, slot by slot, after all blocks.
+    lanes: tuple[Workload, ...] = ()
     #: Interpreters of the contenders that name one, by that name.
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
@@ -52,6 +54,11 @@ class Experiment:
     controlled: str = ""
     #: Stopping rule of the run; None for a fixed number of repetitions.
     until: Until | None = None
+
+    @property
+    def drawn_or_measured(self) -> tuple[Workload, ...]:
+        """Return all workloads: those of lanes are measured too, or they are the only ones."""
+        return self.workloads or self.lanes
 
     @property
     def makes_claims(self) -> bool:

@@ -148,6 +148,13 @@ def _resolve(
         ),
         workloads=tuple(one for known in workloads for one, _ in known),
         replays={one.name: replay for known in workloads for one, replay in known if replay},
+        lanes=tuple(
+            one
+            for name in chosen.lanes
+            for known in workloads
+            for one, _ in known
+            if one.name == name
+        ),
         fail_on=tuple(parsed.fail_on),
         controlled=parsed.twin or "",
         slo=parsed.slo,

@@ -58,6 +58,9 @@ class ProfileInput(FileTable):
     trial_s: float = Field(gt=0.05, le=600)
     #: Names of the contenders that it measures; a swept one includes all its points.
     contenders: Names
+    #: Names of workloads of which the page also shows what each slot did when: with 32 jobs on
+    #: workers of their own, after the last repetition.
+    lanes: list[str] = Field(default_factory=list)
 
 
 def _names(file: dict[str, Any]) -> list[str]:
@@ -218,6 +221,16 @@ def _sweep_faults(file: ExperimentInput) -> Iterator[Broken]:
         yield ("sweep", "of"), broken("no profile measures it", remedy=remedy)
 
 
+def _lane_faults(file: ExperimentInput) -> Iterator[Broken]:
+    """Yield the names in `ProfileInput.lanes` that are of no workload with jobs of its own."""
+    names = [one.name for _, one in _with_jobs(file.workload)]
+    for profile, known in file.profile.items():
+        for index, name in enumerate(known.lanes):
+            if name not in names:
+                place = ("profile", profile, "lanes", index)
+                yield place, broken("no workload with jobs has this name", among=names)
+
+
 def _without_effect(*, has_rate: bool) -> PydanticCustomError:
     if has_rate:
         problem = "it bounds no job: each workload at a rate, or each part, has its own"
@@ -280,5 +293,5 @@ class ExperimentInput(FileTable):
         of_app = app_faults(self.contender, workloads=self.workload) if self.app else ()
         results = _result_faults(contenders, workloads=self.workload)
         slo = _slo_faults(self.slo, workloads=self.workload)
-        raise_all([*of_app, *queues, *results, *slo, *_sweep_faults(self)])
+        raise_all([*of_app, *queues, *results, *slo, *_sweep_faults(self), *_lane_faults(self)])
         return self

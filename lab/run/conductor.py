@@ -40,6 +40,7 @@ from lab.instruments.remote_control import WorkerSettings, in_effect, read_setti
 from lab.instruments.stream_follower import StreamFollower
 from lab.run.blocks import blocks
 from lab.run.flower import watching
+from lab.run.lanes import record_lanes
 from lab.run.pilots import producer_ceiling_per_s, size_backlogs
 from lab.run.progress import RunProgress
 from lab.run.state import Run, first_manifest
@@ -166,6 +167,9 @@ def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardIn
             began_at_s = time.monotonic()
             pilots_s = _carry_out_block(run, block=block)
             run.blocks_s.append(time.monotonic() - began_at_s - pilots_s)
+        if run.experiment.lanes:
+            _await_leaving(run)
+            record_lanes(run)
     except (PoolbenchError, KeyboardInterrupt) as error:
         if isinstance(error, UsageError) and not run.trials:
             raise
@@ -202,10 +206,10 @@ def _open(run: Run) -> None:
             describe = partial(describe_at, run.experiment)
             list(threads.map(lambda url: describe(broker_url=url), urls))
         run.messages = capture_messages(run.experiment, folder=run.scratch)
-    run.calibration = calibrate(run.experiment.workloads)
+    run.calibration = calibrate(run.experiment.drawn_or_measured)
     open_run(run.client, run=run.name, source="lab", plans=[], calibration=run.calibration)
     run.ceilings = Ceilings(
-        producer_per_s=producer_ceiling_per_s(run),
+        producer_per_s=producer_ceiling_per_s(run) if run.experiment.workloads else None,
         upstream_per_s=upstream_ceilings_per_s(
             int(run.environment["POOLBENCH_UPSTREAM_PORT"]), workloads=run.experiment.workloads
         ),

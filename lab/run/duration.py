@@ -7,12 +7,14 @@ for `load`, whose searches vary (tests/unit/lab/run/test_duration.py).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Container, Iterator
 
 from collector.run_manifest import Contender, WorkerGroup, Workload
 from lab.experiment.arrivals import MEASURES, paced_count
 from lab.experiment.model import Experiment
+from lab.run.lanes import LANE_JOBS, PAUSE_S
 from lab.run.pilots import (
     CPU_PILOT_JOBS,
     NOOP_JOBS,
@@ -61,6 +63,9 @@ def expected_s(experiment: Experiment, *, cores: int) -> float:
         experiment: with its A/A control, and without contenders that can't run here.
         cores: number of usable cores.
     """
+    lanes_s = _lanes_s(experiment, cores=cores)
+    if not experiment.workloads:
+        return OPEN_S + lanes_s + END_S
     start_s = _start_s(experiment, cores=cores)
     first_s, block_s = (
         start_s + sum(_unit_s(unit, trial_s=experiment.trial_s, cores=cores) for unit in units)
@@ -71,7 +76,25 @@ def expected_s(experiment: Experiment, *, cores: int) -> float:
     if until is not None:
         others = max(others, math.floor((until.at_most_s - first_s) / block_s))
     has_gevent = any(group.pool == "gevent" for one in experiment.contenders for group in one.crew)
-    return first_s + others * block_s + END_S + GEVENT_STOP_S * has_gevent
+    return first_s + others * block_s + lanes_s + END_S + GEVENT_STOP_S * has_gevent
+
+
+def _lanes_s(experiment: Experiment, *, cores: int) -> float:
+    """Return the time of the trials of lanes, with the start and the end of their workers."""
+    if not experiment.lanes:
+        return 0.0
+    groups = [group for one in experiment.originals for group in one.crew]
+    total_s = WORKER_CPU_S * sum(group.workers for group in groups) / cores
+    total_s += GEVENT_STOP_S * any(group.pool == "gevent" for group in groups)
+    for contender, workload in itertools.product(experiment.originals, experiment.lanes):
+        jobs_s = LANE_JOBS / _rate_per_s(contender, workload, cores=cores)
+        warm_s = len(workload.sorts) * (FIRST_WAIT_MS / 1_000 + EDGES_S)
+        total_s += warm_s + PAUSE_S + max(jobs_s, _longest_wait_s(workload)) + EDGES_S
+    return total_s
+
+
+def _longest_wait_s(workload: Workload) -> float:
+    return max(_wait_s(sort) for sort in workload.sorts)
 
 
 def _start_s(experiment: Experiment, *, cores: int) -> float:

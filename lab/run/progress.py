@@ -29,6 +29,7 @@ class RunProgress:
         title: str,
         trials: int,
         blocks: int | None,
+        lanes: int = 0,
         at_most_s: float = 0,
         expected_s: float | None = None,
     ) -> None:
@@ -39,6 +40,7 @@ class RunProgress:
             title: of the experiment.
             trials: number in one repetition.
             blocks: number of repetitions; None if it is open.
+            lanes: number of trials of lanes, which are after all repetitions.
             at_most_s: longest time of such a run, seconds.
             expected_s: expected duration, seconds; None if it is unknown.
         """
@@ -62,10 +64,10 @@ class RunProgress:
             # the mean is over the whole run, which includes starts and stops of blocks
             speed_estimate_period=math.inf,
         )
-        total = None if blocks is None else trials * blocks
+        total = None if blocks is None else trials * blocks + lanes
         self._row = self._bar.add_task("run", total=total, now="starting")
         in_all = fmt.counted(trials if total is None else total, noun="trial")
-        much = [in_all if blocks else f"{in_all} in each repetition"]
+        much = [in_all if blocks is not None else f"{in_all} in each repetition"]
         if expected_s is not None:
             much.append(f"about {fmt.minutes(expected_s)}")
         elif blocks is None:

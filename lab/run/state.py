@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from collector.reasons import Reason
-from collector.run_manifest import Ceilings, ExperimentSource, Manifest, State
+from collector.run_manifest import Ceilings, ExperimentSource, LaneTrial, Manifest, State
 from lab.experiment.model import Experiment
 from lab.run.progress import RunProgress
 from lab.system import environment
@@ -42,6 +42,9 @@ class Run(Bench):
     celery: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     #: Settings that are not in effect as the experiment asks for them, by contender.
     settings_unmet: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
+    #: The trials of lanes so far, and how often jobs were sent for them, first jobs included.
+    lanes: list[LaneTrial] = field(default_factory=list)
+    lane_sends: int = 0
 
     def manifest(self, *, state: State) -> Manifest:
         """Return the manifest: everything needed to repeat the run, and the result of each trial.
@@ -68,6 +71,7 @@ class Run(Bench):
                 end for worker in self.workers for end in worker.describe(folder=self.folder.path)
             ),
             trials=tuple(self.trials),
+            lanes=tuple(self.lanes),
         )
 
 

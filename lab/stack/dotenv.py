@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from collector.files import storage_errors, write_atomically
+from collector.files import storage_errors, write_whole
 from poolbench.settings import read_dotenv
 
 _HEADING = "# Written by `poolbench up`. Contains secrets: keep it out of version control."
@@ -38,7 +38,7 @@ def complete_dotenv(
             # no other user may read the temporary file either
             umask = os.umask(0o077)
             try:
-                write_atomically(path, write=lambda file: file.write(text.encode()))
+                write_whole(path, text)
             finally:
                 os.umask(umask)
         elif path.exists() and path.stat().st_mode & 0o077:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from collector.files import storage_errors, write_atomically
+from collector.files import storage_errors, write_whole
 from poolbench.errors import StackError
 
 LOCAL: Final = "local"
@@ -46,7 +46,7 @@ def save_state(state_dir: Path, *, state: StackState) -> None:
         StorageError: if it can't be written.
     """
     text = state.model_dump_json(indent=1)
-    write_atomically(_file(state_dir), write=lambda file: file.write(text.encode()))
+    write_whole(_file(state_dir), text)
 
 
 def delete_state(state_dir: Path) -> None:

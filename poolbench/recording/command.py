@@ -16,6 +16,7 @@ from poolbench.errors import ExitCode, Fault, UsageError
 from poolbench.recording.settings import (
     DURATION,
     GIL_PROBE,
+    LANES,
     MAX_SIZE,
     RECORD,
     load_recording_settings,
@@ -60,6 +61,11 @@ _INCLUDE = ("-I", "--include")
     is_flag=True,
     help="Measure in a helper thread whether jobs hold the GIL, where that can't be seen.",
 )
+@click.option(
+    "--lanes",
+    is_flag=True,
+    help="Record what each slot did when, for a picture; this samples four times as often.",
+)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND")
 def record(
     *,
@@ -67,6 +73,7 @@ def record(
     max_size: str | None,
     duration: str | None,
     gil_probe: bool,
+    lanes: bool,
     command: tuple[str, ...],
 ) -> None:
     """Check everything, and become the worker.
@@ -82,6 +89,8 @@ def record(
         os.environ[DURATION] = duration
     if gil_probe:
         os.environ[GIL_PROBE] = "1"
+    if lanes:
+        os.environ[LANES] = "1"
     words = with_probe(command)
     os.environ[RECORD] = str(_checked(Path(path)))
     # variables that no option replaces

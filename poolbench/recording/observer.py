@@ -13,6 +13,7 @@ from typing import Any
 
 from poolbench.recording.events import Event
 from poolbench.recording.gil_address import GilAddress, GilNotFoundError, find_gil
+from poolbench.recording.lanes import LANES_CPU_SHARE, LANES_HZ
 from poolbench.recording.levels import Levels
 from poolbench.recording.settings import RecordingSettings
 from poolbench.recording.slot_states import SlotStates
@@ -61,21 +62,30 @@ class Observer:
 
 
 class LinuxObserver(Observer):
-    """Samples what the slots are doing, and measures the worker's process tree each second."""
+    """Samples what the slots are doing, and measures the worker's process tree each second.
 
-    def __init__(self, worker_pid: int, *, sample_hz: float = SAMPLE_HZ) -> None:
+    ``has_lanes`` makes it sample more often and return *lane* lines too.
+    """
+
+    def __init__(
+        self, worker_pid: int, *, sample_hz: float = SAMPLE_HZ, has_lanes: bool = False
+    ) -> None:
         self._pid = worker_pid
         # a slot takes two descriptors, and a pool may have hundreds
         _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        if has_lanes:
+            sample_hz = LANES_HZ
+        self._cpu_share = LANES_CPU_SHARE if has_lanes else MAX_CPU_SHARE
         self._shortest_interval_s = self.interval_s = 1.0 / sample_hz
+        self._sample_s = 0.0
         self._gil: GilAddress | None = None
         self._opening: dict[str, Any] = {"sample_hz": sample_hz, **self._find_gil()}
         if not _counts_times(worker_pid):
             reason = "this kernel doesn't count the times of threads (schedstat)"
             self._opening = {"sample_hz": 0, "gil": "unknown", "gil_reason": reason}
-        self._slots = SlotStates(gil_words=self._gil_words)
+        self._slots = SlotStates(gil_words=self._gil_words, has_lanes=has_lanes)
         self._levels = Levels(worker_pid)
         self._levels_due_s = time.monotonic()
         self._jitter = random.Random()
@@ -89,7 +99,9 @@ class LinuxObserver(Observer):
         began_s = time.thread_time()
         found = self._sample(events) if self._opening["sample_hz"] else []
         sample_s = time.thread_time() - began_s
-        interval_s = max(self._shortest_interval_s, sample_s / MAX_CPU_SHARE)
+        # of about ten rounds: the first one with a new process takes much longer
+        self._sample_s = 0.9 * self._sample_s + 0.1 * sample_s
+        interval_s = max(self._shortest_interval_s, self._sample_s / self._cpu_share)
         self.interval_s = interval_s * self._jitter.uniform(1 - _JITTER, 1 + _JITTER)
         now_s = time.monotonic()
         if now_s >= self._levels_due_s:
@@ -133,7 +145,9 @@ class LinuxObserver(Observer):
 
 def observer_of(settings: RecordingSettings) -> Observer:
     """Return the observer of a worker, by what this system offers."""
-    return LinuxObserver(settings.worker_pid) if sys.platform == "linux" else Observer()
+    if sys.platform != "linux":
+        return Observer()
+    return LinuxObserver(settings.worker_pid, has_lanes=settings.lanes)
 
 
 def _counts_times(pid: int) -> bool:

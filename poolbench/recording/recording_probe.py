@@ -50,9 +50,10 @@ from poolbench.recording.events import (
 )
 from poolbench.recording.file import open_recording
 from poolbench.recording.gil_probe import start_gil_probe
+from poolbench.recording.lanes import turns_line
 from poolbench.recording.process_use import ProcessUse
 from poolbench.recording.running_time import RunningTime
-from poolbench.recording.settings import GIL_PROBE, load_recording_settings
+from poolbench.recording.settings import GIL_PROBE, LANES, load_recording_settings
 from poolbench.records import Outcome
 from poolbench.work import CPU_FROM_NS, EXECUTION, WORK_NS
 
@@ -75,7 +76,8 @@ class RecordingProbe(Probe):
         self._worker_pid = 0
         self._worker_name = ""
         self._broken_pipe: Pipe | None = None
-        self._running_time = RunningTime()
+        self._has_lanes = os.environ.get(LANES) == "1"
+        self._running_time = RunningTime(has_lanes=self._has_lanes)
         #: What was reported of the worker's queues.
         self._queues: tuple[dict[tuple[object, object], str], str | None] = {}, None
         self._options: dict[str, Any] = {}
@@ -268,6 +270,9 @@ class RecordingProbe(Probe):
                 blocked_ns, running_ns, rss_bytes, child_cpu_ns,
             )  # fmt: skip
             pipe.write(marshal.dumps(event, FORMAT))
+            if self._has_lanes and running_ns is not None:
+                for began_ns, steps in self._running_time.steps():
+                    self._report(turns_line(nonce, began_ns=began_ns, steps=steps))
         except Exception as error:  # noqa: BLE001 -- see log_once
             log_once(self.on_finished, error)
 

@@ -16,11 +16,13 @@ from poolbench.arguments import read_span_s
 from poolbench.errors import Fault, UsageError
 
 #: Environment variables: the file to record into, its largest size, the duration of the recording,
-#: and whether a helper thread measures the GIL. Without the first, nothing is recorded.
+#: whether a helper thread measures the GIL, and whether lanes are recorded. Without the first,
+#: nothing is recorded.
 RECORD = "POOLBENCH_RECORD"
 MAX_SIZE = "POOLBENCH_RECORD_MAX_SIZE"
 DURATION = "POOLBENCH_RECORD_FOR"
 GIL_PROBE = "POOLBENCH_RECORD_GIL_PROBE"
+LANES = "POOLBENCH_RECORD_LANES"
 
 #: Largest size of a recording by default, bytes.
 DEFAULT_MAX_SIZE_BYTES = 200_000_000
@@ -46,6 +48,8 @@ class RecordingSettings:
     for_s: float = 0.0
     #: Whether a helper thread in each process measures how late it gets the GIL.
     gil_probe: bool = False
+    #: Whether the timelines of threads and of turns are recorded, for pictures.
+    lanes: bool = False
     #: The pipe's private folder, removed after the recording; empty if none.
     folder: str = ""
     #: Process id of the worker, and its name before the host, as that of a contender.
@@ -81,6 +85,7 @@ def load_recording_settings(environ: Mapping[str, str] | None = None) -> Recordi
         max_size_bytes=read(MAX_SIZE, read_size_bytes, DEFAULT_MAX_SIZE_BYTES),
         for_s=read(DURATION, read_duration_s, 0.0),
         gil_probe=read(GIL_PROBE, _read_switch, default=False),
+        lanes=read(LANES, _read_switch, default=False),
     )
     if faults:
         raise UsageError(*faults)

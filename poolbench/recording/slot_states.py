@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from poolbench.recording.events import Event, Finished, GilMeasured, Pool, Started
+from poolbench.recording.lanes import ThreadLane
 from poolbench.recording.state_charge import Charge, Sample, Shares, core_shares
 from poolbench.recording.thread_states import GilWords, ThreadGoneError, ThreadReader
 from poolbench.records import Moment, encode_line
@@ -21,6 +22,10 @@ from poolbench.records import Moment, encode_line
 THREAD_POOLS = frozenset(
     f"celery.concurrency.{module}:TaskPool" for module in ("prefork", "thread", "solo")
 )
+
+#: What a program without Celery reports instead of a pool: its functions run in threads of their
+#: own, or its coroutines share one.
+PLAIN_THREADS, COROUTINES = "threading:Thread", "asyncio:Task"
 
 #: What a round of samples keeps of the times before it: those of about ten rounds count.
 _KEPT = 0.9
@@ -68,6 +73,8 @@ class _Thread:
         self.round = -1
         self.searched_run_ns = 0
         self.sample: Sample | None = None
+        #: Its timeline; None unless lanes are recorded.
+        self.lane: ThreadLane | None = None
 
     def take(self, *, number: int, gap_ns: int) -> Sample:
         """Sample it, in the round of that number."""
@@ -149,16 +156,18 @@ class SlotProcess:
             ):
                 yield thread_id, thread
 
-    def search_busy(self, now_ns: int) -> None:
-        """Look for other busy threads, such as the consumer's, once a second."""
+    def search_busy(self, now_ns: int) -> list[_Thread]:
+        """Look for other busy threads, such as the consumer's, once a second.
+
+        Returns:
+            Those that have ended; one with jobs ends where it is sampled.
+        """
         if now_ns - self.searched_at_ns < _SEARCH_NS:
-            return
+            return []
         is_first, self.searched_at_ns = not self.searched_at_ns, now_ns
         thread_ids = {int(task.name) for task in Path(f"/proc/{self.pid}/task").iterdir()}
-        for thread_id in self.threads.keys() - thread_ids:
-            # one with jobs ends where it is sampled
-            if not self.threads[thread_id].jobs:
-                self.threads.pop(thread_id).reader.close()
+        gone = [one for one in self.threads.keys() - thread_ids if not self.threads[one].jobs]
+        ended = [self.threads.pop(thread_id) for thread_id in gone]
         for thread_id in thread_ids:
             thread = self.thread(thread_id)
             if thread is not None:
@@ -167,6 +176,7 @@ class SlotProcess:
                     is_busy = run_ns - thread.searched_run_ns > _BUSY_NS
                     thread.is_busy = is_busy and not is_first
                     thread.searched_run_ns = run_ns
+        return ended
 
     def thread(self, thread_id: int) -> _Thread | None:
         """Return one of its threads; None if it has ended or can't be read."""
@@ -182,11 +192,13 @@ class SlotProcess:
 class SlotStates:
     """Samples the threads of a worker's slots, and charges their states to jobs.
 
-    ``gil_words`` returns the words of the GIL in a process.
+    ``gil_words`` returns the words of the GIL in a process. ``has_lanes`` adds *lane* lines.
     """
 
-    def __init__(self, *, gil_words: Callable[[int], GilWords]) -> None:
+    def __init__(self, *, gil_words: Callable[[int], GilWords], has_lanes: bool = False) -> None:
         self._gil_words = gil_words
+        self._has_lanes = has_lanes
+        self._lane_lines: list[bytes] = []
         self._processes: dict[int, SlotProcess] = {}
         #: Whether each slot has a thread of its own.
         self._have_threads = False
@@ -213,7 +225,7 @@ class SlotStates:
                 if process is not None:
                     process.note_probe(event)
             case Pool():
-                self._have_threads = event.pool_seen in THREAD_POOLS
+                self._have_threads = event.pool_seen in {*THREAD_POOLS, PLAIN_THREADS}
 
     def sample(self) -> list[bytes]:
         """Sample all slots that run jobs; return the *states* lines of executions that ended.
@@ -261,6 +273,8 @@ class SlotStates:
         thread = process.thread(event.thread_id)
         if thread is None:
             return
+        if self._has_lanes and thread.lane is None:
+            thread.lane = ThreadLane(event.pid, event.thread_id)
         thread.used_at_ns = time.monotonic_ns()
         if not self._have_threads:
             thread.loop = thread.loop or Charge()
@@ -286,6 +300,8 @@ class SlotStates:
                 if any(job.ended_ns is not None for job in thread.jobs):
                     self._ended += [job for job in thread.jobs if job.ended_ns is not None]
                     thread.jobs = [job for job in thread.jobs if job.ended_ns is None]
+        lines += self._lane_lines
+        self._lane_lines.clear()
         for job in self._ended:
             self._running.pop(job.nonce, None)
             if job.charge.samples:
@@ -295,13 +311,16 @@ class SlotStates:
 
     def _sample_process(self, process: SlotProcess, *, now_ns: int, gap_ns: int) -> None:
         try:
-            process.search_busy(now_ns)
+            for ended in process.search_busy(now_ns):
+                self._end(ended)
         except OSError:
             self._forget(process)
             return
         for thread_id, thread in process.watched(now_ns):
             try:
-                thread.take(number=self._round, gap_ns=gap_ns)
+                sample = thread.take(number=self._round, gap_ns=gap_ns)
+                if thread.lane is not None:
+                    self._lane_lines.append(thread.lane.add(sample))
             except ThreadGoneError:  # noqa: PERF203 -- the others are read
                 self._end(thread)
                 del process.threads[thread_id]
@@ -314,6 +333,8 @@ class SlotStates:
     def _end(self, thread: _Thread) -> None:
         """End the jobs of a thread that is gone."""
         self._settle_loop(thread)
+        if thread.lane is not None:
+            self._lane_lines.append(thread.lane.end())
         thread.reader.close()
         for job in thread.jobs:
             job.ended_ns = job.ended_ns or time.time_ns()

@@ -33,6 +33,17 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One entry of a legend that explains colours and hides nothing."""
+
+    name: str
+    meaning: str
+    #: A CSS variable, as of `Series`.
+    colour: str
+    opacity: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
     """One of a chart's plots; a row with the field ``panel`` belongs to the panel of that title."""
 
@@ -61,6 +72,10 @@ class Chart:
     of: str = "contender"
     #: Sentences below it.
     notes: tuple[str, ...] = ()
+    #: Its legend on a page, where the specifications have none.
+    keys: tuple[Key, ...] = ()
+    #: Whether its time axis can be zoomed and moved, with a cursor across all panels.
+    is_zoomable: bool = False
 
     @property
     def series(self) -> tuple[Series, ...]:

@@ -11,6 +11,7 @@ from itertools import accumulate, zip_longest
 
 from poolbench.pools import POOLS
 from report import format as fmt
+from report.charts.chart import Chart
 from report.charts.render import to_svg
 from report.legend import describe_control, integrity, legend, marks_of
 from report.page.conditions import facts_of, settings_of
@@ -62,19 +63,19 @@ class TrialLine:
     spenders: str
 
 
-def build_page(summary: Summary) -> str:
-    """Return the HTML page of a run, of at most `MOST_BYTES`.
+def build_page(summary: Summary, *, lanes: Sequence[Chart] = ()) -> str:
+    """Return the HTML page of a run, of at most `MOST_BYTES`; with the charts of its lanes, if any.
 
     A page that would be larger names charts instead of drawing them: of every workload first how
     trials went, and its throughput last. Of very many workloads, trials and workers it shows some,
     and states the total number.
     """
     shown = _shown(summary)
-    render = _renderer(summary, shown=shown)
+    render = _renderer(summary, shown=shown, lanes=lanes)
     page = render(left_out=())
     if _fits(page):
         return page
-    names = _least_first(shown)
+    names = [*_least_first(shown), *(chart.name for chart in lanes)]
     sufficient = bisect_left(
         range(len(names)), True, key=lambda count: _fits(render(left_out=names[:count]))
     )
@@ -113,7 +114,7 @@ def _least_first(summary: Summary) -> list[str]:
     return [chart.name for chart in charts if chart.name != lead.name]
 
 
-def _renderer(summary: Summary, *, shown: Summary) -> Callable[..., str]:
+def _renderer(summary: Summary, *, shown: Summary, lanes: Sequence[Chart]) -> Callable[..., str]:
     """Return what makes the page without the charts named in ``left_out``."""
     lead = choose_lead(shown)
     is_whole, account = integrity(summary)
@@ -131,6 +132,7 @@ def _renderer(summary: Summary, *, shown: Summary) -> Callable[..., str]:
         trust=trust(summary),
         about=_about(summary),
         lead=lead.chart,
+        lanes=lanes,
         still=to_svg(lead.chart) if is_still else "",
         headline=text,
         has_verdicts=len(summary.verdicts) > 1 or summary.verdicts[0].text != text,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from report.analyses.slot_lanes import SlotLanes
+from report.charts.chart import Chart
+from report.charts.slots import slot_chart
 from report.page.document import environment, frame
 from report.profile.charts import charts_of
 from report.profile.model import Profile
@@ -15,8 +18,8 @@ from report.profile.wording import (
 )
 
 
-def build_page(profile: Profile) -> str:
-    """Return the HTML page of a profile."""
+def build_page(profile: Profile, *, lanes: SlotLanes | None = None) -> str:
+    """Return the HTML page of a profile; with lanes, if they were recorded."""
     names = [task.name for task in profile.tasks]
     return (
         environment(names)
@@ -25,7 +28,7 @@ def build_page(profile: Profile) -> str:
             profile=profile,
             page_title=title(profile),
             conditions=conditions(profile),
-            charts=charts_of(profile),
+            charts=charts_of(profile) | _lane_chart(lanes),
             columns=task_columns(profile),
             keys=keys(profile),
             settings=settings_lines(profile),
@@ -36,3 +39,9 @@ def build_page(profile: Profile) -> str:
             **frame(),
         )
     )
+
+
+def _lane_chart(lanes: SlotLanes | None) -> dict[str, Chart]:
+    if lanes is None:
+        return {}
+    return {"lanes": slot_chart([lanes], name="lanes", title="What each slot did")}

@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from benchmarks.states import Control, Found, measure
+from poolbench.evidence import is_gil_enabled
+from poolbench.recording.lanes import LANES_HZ
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="states are read on Linux only")
 
@@ -101,3 +103,50 @@ def test_the_helper_of_a_lone_job_does_not_find_the_opposite(job: str, opposite:
     """The busier the cores, the more stays unknown."""
     found = _measure(Control(job=job, has_processes=True, gil_probe=True, expected=""))
     assert found.share(opposite) < 0.2
+
+
+def _measure_lanes(control: Control) -> Found:
+    """Measure as lanes do; the steps cover the jobs' time, and cost no more than is allowed."""
+    found = measure(control, seconds=SECONDS, has_lanes=True)
+    assert found.opening["sample_hz"] == LANES_HZ
+    assert sum(found.steps_s.values()) == pytest.approx(found.wall_s, rel=0.2)
+    # to start sampling costs a part of so short a time
+    assert found.sampler_share < 0.1
+    return found
+
+
+@pytest.mark.parametrize(
+    ("job", "state"),
+    [("sleep", "io_wait_ns"), ("event", "lock_wait_ns"), ("lock", "lock_wait_ns")],
+)
+def test_steps_of_a_waiting_thread_are_no_wait_for_the_gil(job: str, state: str) -> None:
+    """The same states that its jobs are charged with."""
+    found = _measure_lanes(Control(job=job, slots=4, job_s=0.02, expected=""))
+    assert found.step_share("gil_wait_ns") < 0.05
+    assert found.step_share(state) == pytest.approx(found.share(state), abs=0.15)
+    assert found.step_share(state) > 0.4
+
+
+@pytest.mark.skipif(not is_gil_enabled(), reason="this Python has no GIL")
+@pytest.mark.parametrize("slots", [2, 4])
+def test_steps_of_computing_threads_are_waits_for_the_gil_in_turns(slots: int) -> None:
+    """All but one wait at any time; where other programs use the cores, some are runnable."""
+    found = _measure_lanes(Control(job="compute", slots=slots, expected=""))
+    waits, on_core = found.step_share("gil_wait_ns"), found.step_share("core_ns")
+    assert waits / (waits + on_core) == pytest.approx(1 - 1 / slots, abs=0.15)
+    assert waits == pytest.approx(found.share("gil_wait_ns"), abs=0.2)
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="on one core nothing runs beside the GIL's holder")
+def test_steps_of_hashing_threads_are_on_cores_at_once() -> None:
+    """Neither waits for the GIL."""
+    found = _measure_lanes(Control(job="hash", slots=2, expected=""))
+    assert found.step_share("gil_wait_ns") < 0.3
+    assert found.step_share("core_ns", "runnable_ns") > 0.6
+
+
+def test_steps_of_processes_are_no_waits_for_the_gil() -> None:
+    """Each has its own."""
+    found = _measure_lanes(Control(job="compute", slots=2, has_processes=True, expected=""))
+    assert found.step_share("gil_wait_ns") == 0
+    assert found.step_share("core_ns", "runnable_ns") > 0.9

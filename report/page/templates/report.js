@@ -47,6 +47,50 @@ async function draw(figure) {
   }, options));
   views.set(figure, (await Promise.all(drawn)).map((result) => result.view));
   hide(figure);
+  if (figure.matches(".zoomable")) link(figure);
+}
+
+// The panels of such a figure have one time axis: they move together, below one cursor.
+function link(figure) {
+  const shown = views.get(figure);
+  const whole = shown[0].scale("x").domain();
+  const clock = figure.querySelector(".zoom output");
+  let domain = whole;
+  function show([from, to], but) {
+    const width = Math.min(to - from, whole[1] - whole[0]);
+    from = Math.min(Math.max(from, whole[0]), whole[1] - width);
+    domain = [from, from + width];
+    for (const view of shown) if (view !== but) view.signal("zoom_x", domain).runAsync();
+  }
+  for (const view of shown) {
+    view.addSignalListener("zoom_x", (_, found) => {
+      if (found && (found[0] !== domain[0] || found[1] !== domain[1])) show(found, null);
+    });
+  }
+  figure.querySelector(".zoom").addEventListener("click", (event) => {
+    const by = event.target.dataset.by;
+    if (by === undefined) return;
+    const middle = (domain[0] + domain[1]) / 2, half = (domain[1] - domain[0]) / 2 * by;
+    show(Number(by) ? [middle - half, middle + half] : whole);
+  });
+  const lines = [...figure.querySelectorAll(".plot")].map((plot, at) => {
+    const line = document.createElement("i");
+    plot.append(line);
+    return { plot, line, view: shown[at] };
+  });
+  function left({ plot, view }) {
+    return plot.querySelector("svg, canvas").getBoundingClientRect().left + view.origin()[0];
+  }
+  figure.addEventListener("pointermove", (event) => {
+    const over = lines.find(({ plot }) => plot.contains(event.target)) ?? lines[0];
+    const time = over.view.scale("x").invert(event.clientX - left(over));
+    const isIn = time >= domain[0] && time <= domain[1];
+    clock.textContent = isIn ? `${(time * 1e3).toFixed(1)} ms` : "";
+    for (const one of lines) {
+      const at = left(one) + one.view.scale("x")(time) - one.plot.getBoundingClientRect().left;
+      one.line.style.cssText = isIn ? `display:block;left:${at}px` : "";
+    }
+  });
 }
 
 document.addEventListener("click", (event) => {

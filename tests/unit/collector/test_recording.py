@@ -92,10 +92,12 @@ def test_garbled_lines_are_counted_and_cost_no_other(file: Path) -> None:
     """Lines of other content or unknown moments are counted; the rest is read."""
     write_recording(file, [MAIL])
     strange = b'no json\n{"v":1,"m":"novelty","t_ns":1}\n{"v":1,"m":"task"}\n\n'
-    file.write_bytes(file.read_bytes() + strange)
+    steps = b'{"v":1,"m":"lane","t_ns":1}\n{"v":1,"m":"turns","t_ns":1,"steps":"x"}\n'
+    file.write_bytes(file.read_bytes() + strange + steps)
     recording = read_recording(file)
 
-    assert recording.counts.garbled == 3
+    assert recording.counts.garbled == 5
+    assert recording.steps == ()
     assert recording.jobs.height == 1
 
 

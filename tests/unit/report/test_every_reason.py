@@ -302,7 +302,7 @@ def lost_brokers(_: Path) -> None:
             patch.setattr(conductor, name, Mock())
         patch.setattr(conductor, "blocks", Mock(return_value=[]))
         run = Mock()
-        run.trials, run.kept_trials = [], 0
+        run.trials, run.kept_trials, run.experiment.lanes = [], 0, ()
         cut = conductor._carry_out(cast("Run", run), reserve=Mock(is_disk_full=False))
     assert isinstance(cut, StackError)
 

@@ -432,3 +432,15 @@ def test_a_path_that_can_not_be_is_no_traceback(name: str) -> None:
 def test_a_missing_file_names_what_is_there() -> None:
     """A wrong path answers with the experiments there are."""
     assert "Did you mean experiments/pools.toml" in unread(Path("experiments/pool.toml"))
+
+
+def test_lanes_of_a_profile_name_workloads_with_jobs(tmp_path: Path) -> None:
+    """They are drawn after the last repetition."""
+    text = MINIMAL.replace('contenders = ["one"]\n', 'contenders = ["one"]\nlanes = ["io.sleep"]\n')
+    assert [one.name for one in load(tmp_path, text).lanes] == ["io.sleep"]
+
+    idle = f'{text}\n[[workload]]\nmeasure = "idle"\n'.replace('["io.sleep"]', '["idle", "x"]')
+    found = faults_of(tmp_path, idle)
+    assert len(found) == 2
+    assert all("no workload with jobs has this name" in fault for fault in found)
+    assert all("some.toml:8" in fault for fault in found)

@@ -90,12 +90,13 @@ def test_it_becomes_the_worker_with_the_settings_in_its_environment(
     # patched, since this process must stay
     monkeypatch.setattr(os, "execvp", lambda _file, words: ran.append(words))
     monkeypatch.chdir(tmp_path)
-    names = ("", "_MAX_SIZE", "_FOR", "_GIL_PROBE")
+    names = ("", "_MAX_SIZE", "_FOR", "_GIL_PROBE", "_LANES")
     for name in names:
         monkeypatch.setenv(f"POOLBENCH_RECORD{name}", "")
-    options = ["--to", "shop.pbrec", "--max-size", "1GB", "--for", "10m", "--gil-probe"]
-    assert main([*options, *WORKER, "-c", "2"]) == 0
+    options = ["--to", "shop.pbrec", "--max-size", "1GB", "--for", "10m"]
+    switches = ["--gil-probe", "--lanes"]
+    assert main([*options, *switches, *WORKER, "-c", "2"]) == 0
 
     assert ran == [[*WORKER, "-I", "poolbench.probe", "-c", "2"]]
     values = [os.environ[f"POOLBENCH_RECORD{name}"] for name in names]
-    assert values == [str(tmp_path / "shop.pbrec"), "1GB", "10m", "1"]
+    assert values == [str(tmp_path / "shop.pbrec"), "1GB", "10m", "1", "1"]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import greenlet
 import pytest
 
+from poolbench.recording.lanes import PAUSES, RUNS, read_steps
 from poolbench.recording.running_time import RunningTime
 
 MS = 1_000_000
@@ -61,3 +62,31 @@ def test_a_function_that_was_set_before_is_still_called(running_time: RunningTim
     running_time.begin()
     greenlet.greenlet(lambda: None).switch()
     assert seen == ["switch", "switch"]
+
+
+def test_lanes_have_each_turn_and_each_pause() -> None:
+    """From the begin of the job to its end; without lanes, nothing is kept."""
+    before = greenlet.gettrace()
+    running_time = RunningTime(has_lanes=True)
+
+    def job() -> None:
+        running_time.begin()
+        _spend(3)
+        greenlet.getcurrent().parent.switch()
+        _spend(2)
+        running_time.end()
+
+    began_ns = time.time_ns()
+    slot = greenlet.greenlet(job)
+    slot.switch()
+    _spend(10)
+    slot.switch()
+    greenlet.settrace(before)
+
+    ((first_ns, text),) = running_time.steps()
+    steps = [*read_steps({"t_ns": first_ns, "steps": text})]
+    assert [letter for letter, _, _ in steps] == [RUNS, PAUSES, RUNS]
+    durations_ms = [(end_ns - begin_ns) / MS for _, begin_ns, end_ns in steps]
+    assert all(found >= least - 0.01 for found, least in zip(durations_ms, (3, 10, 2), strict=True))
+    assert began_ns - 50 * MS < first_ns < time.time_ns()
+    assert RunningTime().steps() == []

@@ -10,6 +10,7 @@ from poolbench.errors import UsageError
 from poolbench.recording.settings import (
     DURATION,
     GIL_PROBE,
+    LANES,
     MAX_SIZE,
     RECORD,
     load_recording_settings,
@@ -60,7 +61,9 @@ def test_the_environment_alone_is_read(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_all_invalid_variables_are_named() -> None:
     """One message for all of them."""
-    environ = {MAX_SIZE: "1", DURATION: "never", GIL_PROBE: "yes"}
+    environ = {MAX_SIZE: "1", DURATION: "never", GIL_PROBE: "yes", LANES: "2"}
     with pytest.raises(UsageError) as raised:
         load_recording_settings(environ)
-    assert {fault.field for fault in raised.value.faults} == {RECORD, MAX_SIZE, DURATION, GIL_PROBE}
+    fields = {fault.field for fault in raised.value.faults}
+    assert fields == {RECORD, MAX_SIZE, DURATION, GIL_PROBE, LANES}
+    assert load_recording_settings({RECORD: "a.pbrec", LANES: "1"}).lanes

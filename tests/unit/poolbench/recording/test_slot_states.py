@@ -181,8 +181,8 @@ def test_sampling_slows_down_before_it_costs_more_than_its_share(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its interval grows with the threads that it has to read."""
+    monkeypatch.setattr(observer, "MAX_CPU_SHARE", 1e-9)
     found = observer.LinuxObserver(os.getpid())
     assert found.interval_s == 0.02
-    monkeypatch.setattr(observer, "MAX_CPU_SHARE", 1e-9)
     found.observe([])
     assert found.interval_s > 1.0
