@@ -11,11 +11,14 @@ help:  ## print this list
 
 setup: $(VENV)/.run  ## create .venv from the hash-pinned requirements
 
-demo: setup  ## compare five pools in under 100 s; needs only Python
+demo: setup  ## compare five pools in under two minutes; needs only Python
 	@$(BIN)/poolbench demo
 
 bench: setup  ## compare more pool sizes, at least seven repetitions, in about 270 s
 	@$(BIN)/poolbench bench
+
+learn: setup  ## show threads, processes, coroutines and the GIL in pictures, in under 90 s
+	@$(BIN)/python -m lab.learn
 
 questions: setup  ## answer eight questions of Celery users, in about twelve minutes
 	@$(BIN)/python -m benchmarks.questions
@@ -84,4 +87,4 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help setup demo bench questions up down ps logs submit check test e2e wheel format free-threaded pins
+.PHONY: help setup demo bench learn questions up down ps logs submit check test e2e wheel format free-threaded pins

@@ -1,0 +1,1 @@
+"""Threads, processes, coroutines and the GIL without Celery, drawn as lanes."""
