@@ -1,11 +1,14 @@
 """Checks what a recording states of its slots against jobs that do one known thing, and its cost.
 
     python -m benchmarks.states --seconds 4
+    python -m benchmarks.states --lanes
 
 Each control is a process whose threads run jobs of one kind and write the probe's lines, without
 Celery; the observer of a recording reads them. It prints the shares of the jobs' time in each
 state beside what they should be, then what sampling costs by rate and number of threads, and what
-the helper of ``--gil-probe`` costs. It asserts nothing.
+the helper of ``--gil-probe`` costs. ``--lanes`` samples as lanes do: each control has a second line
+with the shares of its threads' steps. Started by a Python without the GIL, the threads have none.
+It asserts nothing.
 """
 
 from __future__ import annotations
@@ -23,9 +26,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from poolbench.evidence import is_gil_enabled
 from poolbench.machine import usable_cpus
@@ -40,8 +44,9 @@ from poolbench.recording.events import (
     unpack,
 )
 from poolbench.recording.gil_probe import start_gil_probe
+from poolbench.recording.lanes import LANES_HZ, LETTERS, read_steps
 from poolbench.recording.observer import LinuxObserver
-from poolbench.records import STATE_COLUMNS
+from poolbench.records import STATE_COLUMNS, Moment
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -117,14 +122,24 @@ class Found:
     wall_s: float
     #: Sum of each state, seconds.
     states_s: Mapping[str, float]
+    #: Sum of each state in the steps of the threads, seconds; empty without lanes.
+    steps_s: Mapping[str, float]
     #: CPU time of sampling, as a share of a core.
     sampler_share: float
     opening: Mapping[str, object]
 
     def share(self, *columns: str) -> float:
         """Return the share of these states in all that was stated."""
-        total_s = sum(self.states_s.values())
-        return sum(self.states_s[column] for column in columns) / total_s if total_s else 0.0
+        return _share(self.states_s, *columns)
+
+    def step_share(self, *columns: str) -> float:
+        """Return the share of these states in the steps of the threads."""
+        return _share(self.steps_s, *columns)
+
+
+def _share(spent_s: Mapping[str, float], *columns: str) -> float:
+    total_s = sum(spent_s.values())
+    return sum(spent_s.get(column, 0.0) for column in columns) / total_s if total_s else 0.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -134,13 +149,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         control = Control(**json.loads(options.jobs))
         _run_jobs(control, seconds=options.seconds)
         return 0
-    _print_controls(options.seconds)
-    _print_costs(options.seconds)
+    _print_controls(options.seconds, has_lanes=options.lanes)
+    _print_costs(options.seconds, has_lanes=options.lanes)
+    if options.lanes:
+        return 0
     _print_probe_costs()
     return 0
 
 
-def measure(control: Control, *, seconds: float, sample_hz: float = 50.0) -> Found:
+def measure(
+    control: Control, *, seconds: float, sample_hz: float = 50.0, has_lanes: bool = False
+) -> Found:
     """Run a control for some seconds; return what an observer states of it."""
     command = [sys.executable, "-m", "benchmarks.states", "--seconds", str(seconds)]
     members = {name: getattr(control, name) for name in Control.__slots__}
@@ -150,15 +169,15 @@ def measure(control: Control, *, seconds: float, sample_hz: float = 50.0) -> Fou
         )
         assert process.stdout is not None
         try:
-            return _observe(process.pid, process.stdout.fileno(), sample_hz=sample_hz)
+            observer = LinuxObserver(process.pid, sample_hz=sample_hz, has_lanes=has_lanes)
+            return _observe(observer, process.stdout.fileno())
         finally:
             process.kill()
             process.communicate()
 
 
-def _observe(pid: int, pipe: int, *, sample_hz: float) -> Found:
+def _observe(observer: LinuxObserver, pipe: int) -> Found:
     os.set_blocking(pipe, False)
-    observer = LinuxObserver(pid, sample_hz=sample_hz)
     hangup = select.poll()
     hangup.register(pipe, 0)
     began_s, tail, observed = time.monotonic(), b"", b""
@@ -189,15 +208,27 @@ def _found(
         elif isinstance(event, Finished):
             jobs += 1
             wall_ns += event.t_ns - started_ns[event.nonce]
-    states = [one for one in map(json.loads, observed.splitlines()) if one["m"] == "states"]
+    lines = [json.loads(line) for line in observed.splitlines()]
+    states = [line for line in lines if line["m"] == Moment.STATES]
     return Found(
         jobs=jobs,
         sampled_jobs=len(states),
         wall_s=wall_ns / 1e9,
         states_s={name: sum(one[name] for one in states) / 1e9 for name in STATE_COLUMNS},
+        steps_s=_steps_s(line for line in lines if line["m"] == Moment.LANE),
         sampler_share=observer.sampler_cpu_s / duration_s,
         opening=observer.opening(),
     )
+
+
+def _steps_s(lines: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return how long the steps of all threads were in each state, seconds."""
+    columns = {letter: column for column, letter in LETTERS.items()}
+    found = dict.fromkeys(LETTERS, 0.0)
+    for line in lines:
+        for letter, begin_ns, end_ns in read_steps(line):
+            found[columns[letter]] += (end_ns - begin_ns) / 1e9
+    return found
 
 
 def _run_jobs(control: Control, *, seconds: float) -> None:
@@ -257,14 +288,18 @@ def _neighbours(count: int) -> Iterator[None]:
             process.wait()
 
 
-def _print_controls(seconds: float) -> None:
+def _print_controls(seconds: float, *, has_lanes: bool) -> None:
     cores = int(usable_cpus())
     controls = [
         Control(job="sleep", slots=8, expected="network, disk, timer"),
         Control(job="event", slots=8, expected="another lock"),
         Control(job="lock", slots=4, job_s=0.02, expected="another lock 75 %"),
         *(
-            Control(job="compute", slots=slots, expected=f"GIL {1 - 1 / slots:.0%}")
+            Control(
+                job="compute",
+                slots=slots,
+                expected=f"GIL {1 - 1 / slots:.0%}" if is_gil_enabled() else "GIL 0 %",
+            )
             for slots in (2, 4, 8)
         ),
         Control(job="hash", slots=cores, expected=f"released from {1 - 1 / cores:.0%}, GIL <= 5 %"),
@@ -278,10 +313,13 @@ def _print_controls(seconds: float) -> None:
     titles = ("held", "released", "core ?", "runnable", "GIL", "lock", "lock ?", "wait", "?")
     print(f"{'jobs':<42}{'of wall':>8}" + "".join(f"{title:>9}" for title in titles))
     for control in controls:
-        found = measure(control, seconds=seconds)
+        found = measure(control, seconds=seconds, has_lanes=has_lanes)
         shares = "".join(f"{found.share(column):>9.1%}" for column in STATE_COLUMNS)
         stated = sum(found.states_s.values()) / found.wall_s
         print(f"{_name(control):<42}{stated:>8.1%}{shares}  expected: {control.expected}")
+        if has_lanes:
+            shares = "".join(f"{found.step_share(column):>9.1%}" for column in STATE_COLUMNS)
+            print(f"{'  steps of the threads':<50}{shares}  sampler: {found.sampler_share:.1%}")
         if found.opening["gil"] != "address":
             print(f"  {found.opening}")
 
@@ -293,12 +331,12 @@ def _name(control: Control) -> str:
     return text + (", --gil-probe" if control.gil_probe else "")
 
 
-def _print_costs(seconds: float) -> None:
+def _print_costs(seconds: float, *, has_lanes: bool) -> None:
     print("\nCPU of the sampler, share of a core")
     for slots in (4, 50):
-        for sample_hz in (50.0, 100.0):
+        for sample_hz in (LANES_HZ,) if has_lanes else (50.0, 100.0):
             control = Control(job="sleep", slots=slots, expected="")
-            found = measure(control, seconds=seconds, sample_hz=sample_hz)
+            found = measure(control, seconds=seconds, sample_hz=sample_hz, has_lanes=has_lanes)
             print(f"  {slots:>3} threads at {sample_hz:g} Hz: {found.sampler_share:.1%}")
 
 
@@ -347,6 +385,7 @@ def _time_work(job: str, *, with_probe: bool) -> float:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.states", description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0, help="for each control")
+    parser.add_argument("--lanes", action="store_true", help="sample as lanes do")
     parser.add_argument("--jobs", default="", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
