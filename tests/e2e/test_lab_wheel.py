@@ -31,9 +31,11 @@ MATRIX = {"3.10": "5.3", "3.11": "5.4", "3.13": "5.7"}
 #: Any broker works: this one needs neither a server nor a package.
 APP = """\
 import os
+import threading
 import time
 
 from celery import Celery
+from kombu.transport.filesystem import Channel
 
 folder = os.environ["SHOP_QUEUE"]
 os.makedirs(folder, exist_ok=True)
@@ -41,6 +43,20 @@ app = Celery("shop", broker="filesystem://")
 app.conf.broker_transport_options = {
     "data_folder_in": folder, "data_folder_out": folder, "control_folder": folder + "-control"
 }
+put, lock = Channel._put, threading.Lock()
+
+
+def put_whole(channel, *args, **kwargs):
+    # kombu writes in place, and a worker that looks at that moment reads a part of the message
+    with lock:
+        channel.data_folder_out = f"{folder}-{os.getpid()}"
+        os.makedirs(channel.data_folder_out, exist_ok=True)
+        put(channel, *args, **kwargs)
+        for name in os.listdir(channel.data_folder_out):
+            os.replace(os.path.join(channel.data_folder_out, name), os.path.join(folder, name))
+
+
+Channel._put = put_whole
 
 
 @app.task

@@ -122,7 +122,7 @@ def test_a_cold_shutdown_puts_back_what_runs(
 @pytest.mark.parametrize("runs", ["gated", "gated-early"])
 def test_a_soft_shutdown_begins_nothing(start: Start, variant: Variant, runs: str) -> None:
     """SIGQUIT with a timeout: the running job finishes in time, and no other takes its slot."""
-    settings = {"worker_soft_shutdown_timeout": 2.0}
+    settings = {"worker_soft_shutdown_timeout": 5.0}
     with start(variant, runs=runs, settings=settings) as worker:
         worker.process.send_signal(signal.SIGQUIT)
         wait_until(lambda: "Initiating Soft Shutdown" in worker.log, what="the signal")
