@@ -85,7 +85,7 @@ _FOLDED_MOMENTS = tuple(
 #: The moments that describe a session; they are few.
 _SESSION_MOMENTS = (Moment.RECORDING, Moment.WORKER, Moment.TASK, Moment.ENDED)
 
-#: The moments whose lines are steps over time.
+#: The moments of lines with steps over time.
 _STEP_MOMENTS = (Moment.LANE, Moment.TURNS)
 
 #: How lines of these moments begin.

@@ -632,9 +632,9 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneTrial:
-    """Jobs of which each slot's doings were recorded, on workers of their own.
+    """Jobs that ran on workers of their own, with a recording of what each slot did when.
 
-    They are in no comparison, and in no ledger but this one.
+    They are in no comparison, and in no ledger except this one.
     """
 
     contender: str

@@ -41,7 +41,7 @@ class Experiment:
     described: AppDescription | None = None
     #: The jobs of recorded workloads, by the workload's name.
     replays: Mapping[str, Replay] = field(default_factory=dict)
-    #: Workloads whose jobs are also drawn, slot by slot, after all blocks.
+    #: Workloads that lanes are also drawn of, after all blocks.
     lanes: tuple[Workload, ...] = ()
     #: Interpreters of the contenders that name one, by that name.
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,9 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"there is no lesson {wrong[0]}: use {names}")
     if given.chart and (len(given.lesson) != 1 or given.chart.suffix not in {".svg", ".png"}):
         parser.error("--chart needs one lesson, and a file that ends in .svg or .png")
+    for path in filter(None, (given.output, given.chart)):
+        if not path.parent.is_dir():
+            parser.error(f"there is no folder {path.parent}")
+    possible = _possible(given.lesson or list(LESSONS))
+    if not possible:
+        return ExitCode.USAGE
     interrupt_on_signals(lambda: None)
     try:
-        shown = _teach(given.lesson or list(LESSONS))
+        shown = _teach(possible)
         _write(shown, output=given.output, picture=given.chart, docs=given.docs)
     except PoolbenchError as error:
         sys.stderr.write(f"poolbench: {error}\n")
@@ -56,6 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     return ExitCode.OK
+
+
+def _possible(names: Sequence[str]) -> list[str]:
+    """Return the lessons that this system can run; print a line for each other one."""
+    lacking = {
+        name: needs for name in names if (needs := LESSONS[name].needs) and not hasattr(os, needs)
+    }
+    for name, needs in lacking.items():
+        sys.stderr.write(f"skipped {name}: this system lacks os.{needs}\n")
+    return [name for name in names if name not in lacking]
 
 
 def _teach(names: Sequence[str]) -> dict[str, LessonShown]:

@@ -15,7 +15,7 @@ from report.page.lesson_page import LessonShown
 #: Length of a line of the text.
 _WIDTH = 110
 
-#: Folder of the pictures, beside the text.
+#: Folder of the pictures, next to the text.
 PICTURES = "learn"
 
 _INTRODUCTION = (
@@ -42,7 +42,7 @@ _PLAIN = (
 
 
 def write_document(folder: Path, *, shown: Mapping[str, LessonShown], machine: Machine) -> None:
-    """Write ``learn.md`` into a folder, and its pictures beside it.
+    """Write ``learn.md`` into a folder, and its pictures next to it.
 
     Raises:
         StorageError: if they can't be written.

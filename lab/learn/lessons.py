@@ -1,4 +1,4 @@
-"""The lessons: what each one runs, what it asks, and what the figures of its picture say."""
+"""The lessons: what each one runs, its question, and the answer from its figures."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ class Lesson:
     #: Names in `PROGRAMS`, or else the experiment file.
     programs: tuple[str, ...] = ()
     experiment: str = ""
+    #: Function of `os` that its programs need, which some systems lack; empty if none.
+    needs: str = ""
     #: Whether the picture is of lanes; otherwise it is the first one of the experiment's page.
     has_lanes: bool = True
     #: Returns whole sentences with the figures of the picture.
@@ -179,9 +181,8 @@ LESSONS: Mapping[str, Lesson] = {
             "A thread that waits has released the GIL, and needs no core either. So four threads "
             "wait for four things at once. The time is the number of waits divided by the slots.\n"
             "\n"
-            "A coroutine is not a thread: at an `await` it lets the others of its thread run, and "
-            "it takes a few kilobytes. Hundreds of them can wait at once. That is what asyncio "
-            "and gevent are for."
+            "A coroutine is not a thread: at an `await` it lets the others of its thread run. So "
+            "one thread waits for many things at once. That is what asyncio and gevent are for."
         ),
     ),
     "c-code": Lesson(
@@ -220,6 +221,7 @@ LESSONS: Mapping[str, Lesson] = {
             "million ten times each. How long do the three take, compared with each other?"
         ),
         programs=("two-threads", "two-processes", "two-processes-one-core"),
+        needs="sched_setaffinity",
         answer=_processes,
         why=(
             "More processes than cores don't compute faster. The kernel lets them take turns, as "

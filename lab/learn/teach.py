@@ -40,7 +40,7 @@ def run_lesson(name: str, lesson: Lesson, *, console: Console) -> tuple[Outcome,
     """Run a lesson; return what happened, and its picture.
 
     Raises:
-        PoolbenchError: if a program or a worker fails.
+        PoolbenchError: if a program or a worker fails, or if jobs don't end.
     """
     if lesson.programs:
         found = _run_programs(lesson.programs)
@@ -49,9 +49,11 @@ def run_lesson(name: str, lesson: Lesson, *, console: Console) -> tuple[Outcome,
     if not lesson.has_lanes:
         summary = write_reports(folder.path)
         return _starts(summary), charts_of(summary)[LEAD]
-    (lanes,) = write_lanes(folder.path)
-    chart = replace(lanes.chart, name=name, title=lesson.title)
-    return Outcome(lanes={one.name: one for one in lanes.lanes}), chart
+    drawn = write_lanes(folder.path)
+    if not drawn or drawn[0].notes:
+        raise StackError(f"{lesson.experiment}: not all of its jobs ended (folder: {folder.path})")
+    chart = replace(drawn[0].chart, name=name, title=lesson.title)
+    return Outcome(lanes={one.name: one for one in drawn[0].lanes}), chart
 
 
 def _conduct(lesson: Lesson, *, console: Console) -> RunFolder:

@@ -130,7 +130,7 @@ def record_lanes(run: Run) -> None:
 def _warm_up(
     run: Run, workers: Sequence[tuple[LabWorker, _Recordings]], *, workload: Workload
 ) -> None:
-    """Run the first jobs of a workload in all workers at the same time; nobody sees them."""
+    """Run the first jobs of a workload in all workers at the same time; no picture shows them."""
     for sort in workload.sorts:
         for worker, recordings in workers:
             parameters, count = first_jobs(

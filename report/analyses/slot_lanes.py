@@ -24,7 +24,7 @@ MOST_SEGMENTS = 6_000
 _LAST_NS = 2**63 - 1
 
 #: Shortest segment of its own, as a share of the time that a picture shows; and the shortest one
-#: that nobody saw, ns: an interrupt, or the machine's host, takes less from a running thread.
+#: without a sample, ns: an interrupt, or the machine's host, takes less from a running thread.
 _THINNEST, _UNSEEN_NS = 1 / 4_000, 1_000_000
 
 
@@ -46,7 +46,7 @@ class State(StrEnum):
     BUSY = "busy"
 
 
-#: States whose slots share a thread are told by their turns alone.
+#: The state of each letter of a step.
 _OF_LETTERS: Mapping[str, State] = {
     **{LETTERS[f"{name}_ns"]: State.WAITS for name in ("lock_wait", "io_wait")},
     LETTERS["core_ns"]: State.CORE,
@@ -397,7 +397,7 @@ def _places(executions: Sequence[_Execution], *, is_shared: bool) -> list[int]:
 def _segments(steps: Iterable[_Step], *, origin_ns: int, thinnest_ns: int) -> Iterator[Segment]:
     """Yield segments; a step that is too thin to be seen extends the one before it.
 
-    The first moments of a job, which nobody saw, belong to what follows.
+    The first moments of a job, before any sample, belong to the step that follows.
     """
     merged: list[list[Any]] = []
     unseen_ns = max(thinnest_ns, _UNSEEN_NS)

@@ -1,4 +1,4 @@
-"""Lanes of real workers: what each slot did when, beside a comparison and instead of one."""
+"""Lanes of real workers: what each slot did when, after a comparison and instead of one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ pytestmark = [
 
 SLOTS = {"threads": 2, "prefork": 2, "gevent": 2, "asyncio": 2, "solo": 1}
 
-#: Pools whose slots share one thread.
+#: Pools with one thread for all slots.
 SHARED = {"gevent", "asyncio"}
 
 
@@ -65,14 +65,14 @@ parameters = { delay_ms = 20 }
 
 EXPERIMENT = _head(*SLOTS) + WORKLOADS
 
-BESIDE = _head("solo", "threads", more='lanes = ["primes"]') + WORKLOADS
+COMPARED = _head("solo", "threads", more='lanes = ["primes"]') + WORKLOADS
 
 LONG = _head("prefork") + '[[workload]]\nkind = "io.sleep"\nparameters = { delay_ms = 1_000 }\n'
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results folder of one run with lanes only; its trace is beside it."""
+    """The results folder of one run with lanes only; its trace is next to it."""
     folder = tmp_path_factory.mktemp("lanes")
     words = ["--profile", "demo", "--lanes", "--trace", str(folder / "trace.json")]
     done = poolbench("run", write(folder, EXPERIMENT), *words, results=folder / "results")
@@ -196,7 +196,7 @@ def test_a_run_with_lanes_only_has_nothing_to_compare(results: Path, words: list
 def test_lanes_beside_a_comparison_are_on_its_page_and_in_no_ledger(tmp_path: Path) -> None:
     """The rows are of the measured jobs alone."""
     words = ["--profile", "demo", "--trace", str(tmp_path / "trace.json")]
-    done = poolbench("run", write(tmp_path, BESIDE), *words, results=tmp_path / "results")
+    done = poolbench("run", write(tmp_path, COMPARED), *words, results=tmp_path / "results")
     folder = only_run(tmp_path / "results")
     summary = from_json((folder / "summary.json").read_text(encoding="utf-8"))
     assert done.returncode == ExitCode.OK, done.stderr

@@ -1,14 +1,17 @@
-"""The lessons: their programs and files exist, and docs/learn.md has what they say."""
+"""The lessons: their programs and files exist, and docs/learn.md has their text."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from lab.learn.__main__ import main
 from lab.learn.document import PICTURES, command
 from lab.learn.lessons import LESSONS, PLAIN, Lesson, Outcome
 from lab.learn.programs import PROGRAMS
+from poolbench.errors import ExitCode
 from report.analyses.slot_lanes import LaneJob, SlotLanes, State
 
 DOCS = Path("docs")
@@ -83,6 +86,17 @@ def test_an_answer_has_the_figures_of_its_picture() -> None:
     nogil = lanes("threads-4-nogil", took_s=0.6, CORE=0.6)
     assert "Without a GIL, four threads took 600 ms" in answer(
         Outcome(lanes={**found, nogil.name: nogil})
+    )
+
+
+def test_a_lesson_that_this_system_cannot_run_is_skipped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, and the exit code of wrong usage if no other lesson is left."""
+    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
+    assert main(["processes"]) == ExitCode.USAGE
+    assert capsys.readouterr().err == (
+        "skipped processes: this system lacks os.sched_setaffinity\n"
     )
 
 

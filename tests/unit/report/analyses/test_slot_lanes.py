@@ -66,7 +66,7 @@ def test_greenlets_share_lanes_and_only_run_or_do_not(record: Record) -> None:
 
 
 def test_a_pause_is_blocked_while_another_job_has_the_thread_for_long(record: Record) -> None:
-    """From 50 ms on, and exactly for that time; a shorter turn blocks nobody."""
+    """From 50 ms on, and exactly for that time; a shorter turn blocks no other slot."""
     waits = RecordedJob(task="app.wait", at_s=0.0, states={"io_wait": 0.3})
     long = RecordedJob(task="app.long", at_s=0.1, states={"core": 0.08})
     short = RecordedJob(task="app.short", at_s=0.2, states={"core": 0.04})

@@ -80,7 +80,7 @@ def test_a_page_gets_the_rows_of_all_panels() -> None:
 
 
 def test_notes_say_what_the_picture_lacks() -> None:
-    """Samples and their cost, jobs and slots that are left out, a GIL that can't be told."""
+    """Samples and their cost, what is left out, and a GIL that can't be distinguished."""
     lanes = lanes_with(
         CORE=1.0, sampler_share=0.03, left_out=7, gil_reason="no permission", has_steps=False
     )

@@ -20,7 +20,7 @@ def printed(*found: WorkloadLanes, width: int = 80) -> str:
 
 
 def test_it_has_a_row_for_each_contender_and_a_column_for_each_state() -> None:
-    """States that nobody was in have none; a share of next to nothing is a dot."""
+    """States without any time have no column; a share of next to nothing is a dot."""
     lanes = (lanes_with("solo", CORE=1.0), lanes_with("threads-4", CORE=0.3, GIL_WAIT=0.7))
     text = printed(WorkloadLanes(workload="primes", jobs="work_ms 8", lanes=lanes))
     solo, threads = (line.split() for line in text.splitlines() if line[:4] in ("solo", "thre"))
