@@ -177,75 +177,104 @@ def lanes_of(
         to_ns: until this one.
         published_ns: when their messages were published, if the messages don't have it.
     """
-    executions = list(
+    started = list(
         _executions(recording.jobs, from_ns=from_ns, to_ns=to_ns, published_ns=published_ns)
     )
-    if not executions:
+    if not started:
         return None
-    turns, threads = _timelines(recording.steps)
-    for one in executions:
-        own = turns.get(one.nonce)
-        one.steps = _within(threads.get(one.thread, []) if own is None else own, one)
-    _mark_blocked(executions)
     session = recording.sessions[0]
     unseen = State.UNSEEN if session.sample_hz else State.BUSY
-    started = executions
+    turns, threads = _timelines(recording.steps)
+    for one in started:
+        steps = turns.get(one.nonce, threads.get(one.thread, []))
+        one.steps = list(_cut(steps, begin_ns=one.start_ns, end_ns=one.end_ns))
+    _mark_blocked(started)
     executions = _first(started)
-    origin_ns = min(one.queued_ns for one in started)
-    end_ns = max(one.end_ns for one in executions)
-    thinnest_ns = round((end_ns - origin_ns) * _THINNEST)
+    frame = _Frame(
+        begin_ns=min(one.queued_ns for one in started),
+        end_ns=max(one.end_ns for one in executions),
+    )
     are_turns = any(one.nonce in turns for one in executions)
     places = _places(executions, is_shared=are_turns)
-    shown: list[list[Segment]] = [[] for _ in range(max(places) + 1)]
+    segments: list[list[Segment]] = [[] for _ in range(max(places) + 1)]
     jobs = []
     for number, (one, place) in enumerate(zip(executions, places, strict=True), start=1):
-        whole = list(_filled(one.steps, begin_ns=one.start_ns, end_ns=one.end_ns, unseen=unseen))
-        shown[place] += _segments(whole, origin_ns=origin_ns, thinnest_ns=thinnest_ns)
-        states_s = one.states_s
-        if not states_s:
-            for state, begin_ns, step_end_ns in whole:
-                states_s[state] = states_s.get(state, 0.0) + (step_end_ns - begin_ns) / 1e9
-        jobs.append(
-            LaneJob(
-                number=number,
-                kind=one.kind,
-                outcome=one.outcome,
-                lane=place,
-                begin_s=(one.start_ns - origin_ns) / 1e9,
-                end_s=(one.end_ns - origin_ns) / 1e9,
-                waited_s=(one.start_ns - one.queued_ns) / 1e9,
-                states_s=states_s,
-            )
+        one.steps = list(
+            _filled(one.steps, begin_ns=one.start_ns, end_ns=one.end_ns, unseen=unseen)
         )
-    loops = sorted({one.thread for one in executions}) if are_turns else []
-    worker = session.worker
+        segments[place] += _segments(one.steps, frame=frame)
+        jobs.append(_job(one, number=number, lane=place, frame=frame))
     return SlotLanes(
         name=name,
-        pool=worker.pool if worker else "",
+        pool=session.worker.pool if session.worker else "",
         slots=tuple(
-            Lane(name=f"slot {number}", segments=tuple(segments))
-            for number, segments in enumerate(shown, start=1)
+            Lane(name=f"slot {number}", segments=tuple(own))
+            for number, own in enumerate(segments, start=1)
         ),
-        threads=tuple(
-            Lane(
-                name="the thread" if len(loops) == 1 else f"thread {number}",
-                segments=tuple(
-                    _segments(
-                        _cut(threads.get(loop, []), begin_ns=origin_ns, end_ns=end_ns),
-                        origin_ns=origin_ns,
-                        thinnest_ns=thinnest_ns,
-                    )
-                ),
-            )
-            for number, loop in enumerate(loops, start=1)
-        ),
+        threads=_loop_lanes(executions, threads=threads, frame=frame) if are_turns else (),
         jobs=tuple(jobs),
-        waiting=tuple(_waiting(started, origin_ns=origin_ns, end_ns=end_ns)),
+        waiting=tuple(_waiting(started, frame=frame)),
         sample_hz=session.sample_hz,
         sampler_share=_sampler_share(recording.levels),
         gil_reason=session.gil_reason,
         has_steps=bool(recording.steps),
         left_out=len(started) - len(executions),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """The time that a picture shows, Unix ns."""
+
+    begin_ns: int
+    end_ns: int
+
+    def seconds(self, at_ns: int) -> float:
+        """Return a moment in seconds since the begin."""
+        return (at_ns - self.begin_ns) / 1e9
+
+    @property
+    def thinnest_ns(self) -> int:
+        """The shortest segment of its own."""
+        return round((self.end_ns - self.begin_ns) * _THINNEST)
+
+
+def _job(one: _Execution, *, number: int, lane: int, frame: _Frame) -> LaneJob:
+    states_s = one.states_s
+    if not states_s:
+        for state, begin_ns, end_ns in one.steps:
+            states_s[state] = states_s.get(state, 0.0) + (end_ns - begin_ns) / 1e9
+    return LaneJob(
+        number=number,
+        kind=one.kind,
+        outcome=one.outcome,
+        lane=lane,
+        begin_s=frame.seconds(one.start_ns),
+        end_s=frame.seconds(one.end_ns),
+        waited_s=(one.start_ns - one.queued_ns) / 1e9,
+        states_s=states_s,
+    )
+
+
+def _loop_lanes(
+    executions: Iterable[_Execution],
+    *,
+    threads: Mapping[tuple[int, int], Sequence[_Step]],
+    frame: _Frame,
+) -> tuple[Lane, ...]:
+    """Return the lanes of the threads that slots share: one for each worker."""
+    loops = sorted({one.thread for one in executions})
+    return tuple(
+        Lane(
+            name="the thread" if len(loops) == 1 else f"thread {number}",
+            segments=tuple(
+                _segments(
+                    _cut(threads.get(loop, []), begin_ns=frame.begin_ns, end_ns=frame.end_ns),
+                    frame=frame,
+                )
+            ),
+        )
+        for number, loop in enumerate(loops, start=1)
     )
 
 
@@ -302,10 +331,6 @@ def _timelines(
     for steps in (*turns.values(), *threads.values()):
         steps.sort(key=lambda step: step[1])
     return turns, threads
-
-
-def _within(steps: Sequence[_Step], job: _Execution) -> list[_Step]:
-    return list(_cut(steps, begin_ns=job.start_ns, end_ns=job.end_ns))
 
 
 def _cut(steps: Sequence[_Step], *, begin_ns: int, end_ns: int) -> Iterator[_Step]:
@@ -394,12 +419,13 @@ def _places(executions: Sequence[_Execution], *, is_shared: bool) -> list[int]:
     return places
 
 
-def _segments(steps: Iterable[_Step], *, origin_ns: int, thinnest_ns: int) -> Iterator[Segment]:
+def _segments(steps: Iterable[_Step], *, frame: _Frame) -> Iterator[Segment]:
     """Yield segments; a step that is too thin to be seen extends the one before it.
 
     The first moments of a job, before any sample, belong to the step that follows.
     """
     merged: list[list[Any]] = []
+    thinnest_ns = frame.thinnest_ns
     unseen_ns = max(thinnest_ns, _UNSEEN_NS)
     for state, begin_ns, end_ns in steps:
         is_next = bool(merged) and merged[-1][2] == begin_ns
@@ -411,25 +437,21 @@ def _segments(steps: Iterable[_Step], *, origin_ns: int, thinnest_ns: int) -> It
         else:
             merged.append([state, begin_ns, end_ns])
     for state, begin_ns, end_ns in merged:
-        yield Segment(
-            state=state, begin_s=(begin_ns - origin_ns) / 1e9, end_s=(end_ns - origin_ns) / 1e9
-        )
+        yield Segment(state=state, begin_s=frame.seconds(begin_ns), end_s=frame.seconds(end_ns))
 
 
-def _waiting(
-    executions: Sequence[_Execution], *, origin_ns: int, end_ns: int
-) -> Iterator[tuple[float, int]]:
+def _waiting(executions: Sequence[_Execution], *, frame: _Frame) -> Iterator[tuple[float, int]]:
     """Yield how many jobs wait from each moment of the picture on, also those it leaves out."""
     changes = sorted(
         [(one.queued_ns, 1) for one in executions] + [(one.start_ns, -1) for one in executions]
     )
     count = 0
     for (at_ns, change), (next_ns, _) in pairwise([*changes, (changes[-1][0] + 1, 0)]):
-        if at_ns > end_ns:
+        if at_ns > frame.end_ns:
             return
         count += change
         if next_ns > at_ns:
-            yield (at_ns - origin_ns) / 1e9, count
+            yield frame.seconds(at_ns), count
 
 
 def _sampler_share(levels: pl.DataFrame) -> float | None:
